@@ -1,0 +1,3 @@
+"""Valence and arousal for every frame of a video, from a few labelled anchor frames (MT-CLAR)."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,122 @@
+"""The tables that pass between steps, each with its declared schema.
+
+`read_table` and `write_table` are the only way in and out: a file whose columns differ from the schema is refused by
+name, and a file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mtclar.errors import MtclarError
+
+EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
+"""The eight expressions in AffectNet's order: the position is AffectNet's code."""
+
+SPLITS = ("train", "validation", "test")
+
+FACES = pa.schema(
+    [
+        ("face_id", pa.string()),  # unique: dataset/clip/frame
+        ("dataset", pa.string()),
+        ("clip_id", pa.string()),  # null for single pictures
+        ("subject_id", pa.string()),
+        ("frame", pa.int64()),  # 0-based, null for single pictures
+        ("pts", pa.int64()),
+        ("time_s", pa.float64()),
+        ("x", pa.float64()),  # face box in pixels of the source picture: left, top, width, height
+        ("y", pa.float64()),
+        ("w", pa.float64()),
+        ("h", pa.float64()),
+        ("score", pa.float64()),  # of the detector; NaN for given boxes
+        ("track_id", pa.int64()),
+        ("split", pa.string()),
+        ("valence", pa.float64()),  # in [-1, 1], NaN where not known
+        ("arousal", pa.float64()),
+        ("expression", pa.string()),  # one of EXPRESSIONS, null where not known
+    ]
+)
+"""One row per face; the row number is the index by which every other table refers to it."""
+
+PAIRS = pa.schema(
+    [
+        ("split", pa.string()),
+        ("block", pa.int64()),  # pairs of one block share a few unique faces
+        ("left", pa.int64()),  # rows of the faces store; left is the query, right the anchor
+        ("right", pa.int64()),
+        ("similar", pa.bool_()),
+        ("d_valence", pa.float64()),  # label(left) - label(right)
+        ("d_arousal", pa.float64()),
+        ("wheel_distance", pa.int64()),  # 1 + steps along the ring of expressions
+    ]
+)
+
+LABELS = pa.schema(
+    [
+        ("video_id", pa.string()),
+        ("track_id", pa.int64()),
+        ("person_id", pa.string()),
+        ("frame", pa.int64()),  # 0-based, in presentation order
+        ("pts", pa.int64()),
+        ("time_s", pa.float64()),
+        ("valence", pa.float64()),
+        ("arousal", pa.float64()),
+        ("valence_lo", pa.float64()),
+        ("valence_hi", pa.float64()),
+        ("arousal_lo", pa.float64()),
+        ("arousal_hi", pa.float64()),
+        ("confidence", pa.float64()),
+        ("source", pa.string()),  # anchor | model | interpolated | none
+        ("status", pa.string()),  # ok | no_face
+        ("anchor_ids", pa.string()),  # frames of the anchors used, separated by spaces
+        ("face_x", pa.float64()),
+        ("face_y", pa.float64()),
+        ("face_w", pa.float64()),
+        ("face_h", pa.float64()),
+        ("face_score", pa.float64()),
+        ("quality", pa.float64()),
+        ("shot_id", pa.int64()),
+    ]
+)
+"""One row per frame and track of a labelled video; NaN, never 0, for what is not known."""
+
+
+def write_table(frame: pd.DataFrame, path: Path, schema: pa.Schema, metadata: dict[str, str] | None = None) -> None:
+    """Writes `frame` as Parquet in the column order and types of `schema`, whole or not at all.
+
+    Raises:
+        MtclarError: A column is missing or cannot be cast to its declared type.
+    """
+    missing = [name for name in schema.names if name not in frame.columns]
+    if missing:
+        raise MtclarError(f"{path}: the table lacks the column(s) {', '.join(missing)}.")
+    try:
+        table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise MtclarError(f"{path}: a column does not have its declared type ({error}).") from error
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **(metadata or {})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    pq.write_table(table, partial)
+    os.replace(partial, path)
+
+
+def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
+    """Reads a Parquet table and checks that it has the columns of `schema`.
+
+    Raises:
+        MtclarError: The file is missing, is not Parquet, or lacks a column.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise MtclarError(f"{path}: expected a Parquet table written by mtclar ({error}).") from error
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise MtclarError(f"{path}: the table lacks the column(s) {', '.join(missing)}; write it anew with mtclar.")
+    return table.select(schema.names).to_pandas()

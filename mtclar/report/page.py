@@ -1,0 +1,104 @@
+"""One self-contained HTML page: no script, style, font or picture comes from elsewhere.
+
+Example:
+    write_page(Path("report.html"), "Labels of clip.mp4", [Section("Curve", figure(fig))], footer="mtclar 0.1.0")
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+import numpy as np
+import pandas as pd
+from markupsafe import Markup, escape
+
+from mtclar.data.store import encode
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PAGE = jinja2.Template(
+    """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; margin: 0 auto; max-width: 68rem; padding: 1.5rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .3rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+p.lead { color: #4a5a6a; margin-top: 0 } svg { max-width: 100%; height: auto }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid #dde4ea; text-align: right }
+th:first-child, td:first-child { text-align: left } thead th { border-bottom: 2px solid #8796a5; text-align: right }
+figure { display: inline-block; margin: 0 .5rem .5rem 0; vertical-align: top }
+figure img { display: block; border-radius: 4px } figcaption { font-size: .8rem; color: #4a5a6a; white-space: pre-line }
+footer { margin-top: 3rem; border-top: 1px solid #dde4ea; padding-top: .5rem; font-size: .8rem; color: #4a5a6a }
+</style></head><body>
+<h1>{{ title }}</h1>{% if lead %}<p class="lead">{{ lead }}</p>{% endif %}
+{% for section in sections %}<section><h2>{{ section.title }}</h2>
+{{ section.body }}
+</section>
+{% endfor %}<footer>{{ footer }}</footer>
+</body></html>
+""",
+    autoescape=True,
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A titled part of a page; `body` is markup made by the functions below."""
+
+    title: str
+    body: Markup
+
+
+def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "") -> None:
+    """Writes the page, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(_PAGE.render(title=title, lead=lead, sections=sections, footer=footer), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def text(words: str) -> Markup:
+    """A paragraph."""
+    return Markup("<p>{}</p>").format(words)
+
+
+def figure(fig: Figure) -> Markup:
+    """A matplotlib figure as inline SVG."""
+    buffer = io.StringIO()
+    fig.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    svg = buffer.getvalue()
+    return Markup(re.sub(r"^.*?(?=<svg)", "", svg, count=1, flags=re.DOTALL))  # noqa: S704 - our own drawing
+
+
+def table(frame: pd.DataFrame, digits: int = 3) -> Markup:
+    """A small table; floats with `digits` decimals, unknown values as a dash."""
+
+    def cell(value: object) -> Markup:
+        if isinstance(value, float | np.floating):
+            return escape("–" if np.isnan(value) else f"{value:.{digits}f}")
+        return escape("–" if value is None else value)
+
+    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in frame.columns)
+    rows = Markup("").join(
+        Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell(value)) for value in row))
+        for row in frame.itertuples(index=False)
+    )
+    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, rows)
+
+
+def picture(rgb: np.ndarray, caption: str = "", width: int = 96) -> Markup:
+    """An RGB picture, embedded, with its caption."""
+    data = base64.b64encode(encode(rgb, 85)).decode()
+    return Markup('<figure><img alt="{}" width="{}" src="data:image/jpeg;base64,{}"><figcaption>{}</figcaption></figure>').format(
+        caption, width, data, caption
+    )

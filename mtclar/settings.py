@@ -1,0 +1,230 @@
+"""params.yaml as frozen, typed settings.
+
+The file is the only place of a default: every field below is required, and a key the settings do not know is refused
+by name with the nearest one they do. Each step takes its own section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mtclar.errors import MtclarError, nearest
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: frozen, strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SampleSettings(Section):
+    """`mtclar sample`: how many people who do not exist, and who paints them."""
+
+    people: Positive
+    clips: Annotated[int, Field(ge=0)]
+    frames: Annotated[int, Field(ge=10)]
+    seed: int
+    artist: Literal["rendered", "drawn"]
+    workers: Annotated[int, Field(ge=0)]
+
+
+class CropSettings(Section):
+    """`mtclar crop`: where faces come from and how they are cut out."""
+
+    source: Literal["sample", "affectnet-csv", "affectnet-npy", "afew-va", "aff-wild2", "videos"]
+    detector: Literal["hog", "given"]
+    threshold: float
+    long_side: Annotated[int, Field(ge=160)]
+    size: Annotated[int, Field(ge=64)]
+    scale: Annotated[float, Field(ge=1, le=4)]
+    quality: Annotated[int, Field(ge=1, le=100)]
+    fps: Annotated[float, Field(gt=0)]
+    validation: Share
+    test: Share
+    seed: int
+    max_unreadable: Share
+    workers: Annotated[int, Field(ge=0)]
+
+
+class ValidateSettings(Section):
+    """`mtclar validate`: what the faces store must look like."""
+
+    min_rows: Positive
+    min_class_share: Share
+    max_null_affect: Share
+
+
+class PairSettings(Section):
+    """`mtclar pair`: class-balanced pairs, half similar and half not, in blocks."""
+
+    seed: int
+    pairs: Positive
+    pairs_held_out: Positive
+    block_faces: Annotated[int, Field(ge=4)]
+    block_pairs: Annotated[int, Field(ge=2)]
+
+
+class TrainSettings(Section):
+    """`mtclar train`: encoder, losses and schedule."""
+
+    seed: int
+    encoder: Literal["emofan", "emofan-nano"]
+    epochs: Positive
+    batch_blocks: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    margin: Annotated[float, Field(ge=-1, le=1)]
+    exponent: Annotated[float, Field(gt=0)]
+    augment: bool
+    sl_epochs: Positive
+    sl_learning_rate: Annotated[float, Field(gt=0)]
+    threads: Annotated[int, Field(ge=0)]
+
+
+class EvaluateSettings(Section):
+    """`mtclar evaluate`: which people are judged and how sure the numbers are."""
+
+    seed: int
+    split: Literal["validation", "test"]
+    stride: Positive
+    bootstrap: Annotated[int, Field(ge=100)]
+    coverage: Annotated[float, Field(gt=0, lt=1)]
+
+
+class ExportSettings(Section):
+    """`mtclar export`: the ONNX graphs and how exactly they must agree with torch."""
+
+    opset: Annotated[int, Field(ge=17)]
+    tolerance: Annotated[float, Field(gt=0)]
+    check_faces: Positive
+
+
+class RegisterSettings(Section):
+    """`mtclar register`: the name under which the registry knows the model."""
+
+    model_name: Annotated[str, Field(min_length=1)]
+    tracking_uri: Annotated[str, Field(min_length=1)]
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+class PromoteSettings(Section):
+    """`mtclar promote`: the gate between challenger and champion."""
+
+    min_valence_ccc: float
+    min_arousal_ccc: float
+    max_drop: Annotated[float, Field(ge=0)]
+
+
+class LabelSettings(Section):
+    """`mtclar label`: how anchors are turned into labels."""
+
+    batch: Positive
+    fusion: Literal["time", "mean", "nearest"]
+    time_scale_s: Annotated[float, Field(gt=0)]
+
+
+class Settings(Section):
+    """All of params.yaml."""
+
+    sample: SampleSettings
+    crop: CropSettings
+    validate_: ValidateSettings = Field(alias="validate")
+    pair: PairSettings
+    train: TrainSettings
+    evaluate: EvaluateSettings
+    export: ExportSettings
+    register_: RegisterSettings = Field(alias="register")
+    promote: PromoteSettings
+    label: LabelSettings
+
+
+SECTIONS: dict[str, type[Section]] = {
+    field.alias or name: field.annotation  # type: ignore[misc]
+    for name, field in Settings.model_fields.items()
+}
+
+
+def default_params() -> Path:
+    """Returns params.yaml of the working folder or, where there is none, the one mtclar was installed with."""
+    here = Path("params.yaml")
+    if here.is_file():
+        return here
+    package = Path(__file__).parent
+    packed = package / "params.yaml"
+    return packed if packed.is_file() else package.parent / "params.yaml"
+
+
+def read_params(path: Path | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Reads params.yaml as plain dictionaries, with `section.key=value` overrides put in.
+
+    Raises:
+        MtclarError: The file is missing or is not YAML, or an override does not have that form.
+    """
+    path = path or default_params()
+    try:
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise MtclarError(f"{path}: the params file cannot be read ({error}); give one with --params.") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise MtclarError(f"{path}: not valid YAML ({reason}).") from error
+    if not isinstance(params, dict):
+        raise MtclarError(f"{path}: expected sections such as 'crop:' and 'train:', got {type(params).__name__}.")
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not (equals and dot and key):
+            raise MtclarError(f"--set {override}: expected section.key=value, for example train.epochs=3.")
+        if section not in SECTIONS:
+            raise MtclarError(f"--set {override}: unknown section '{section}'{nearest(section, SECTIONS)}.")
+        try:
+            params.setdefault(section, {})[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise MtclarError(f"--set {override}: '{value}' is not a YAML value.") from error
+    return params
+
+
+def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
+    """Reads and checks all of params.yaml.
+
+    Raises:
+        MtclarError: Says which key is unknown, missing or out of range, with the nearest known name.
+    """
+    return parse(Settings, read_params(path, overrides), where=str(path or default_params()))
+
+
+def load_section(name: str, values: Mapping[str, Any]) -> Any:
+    """Checks one section given as a dictionary, as a Kubeflow component gets it."""
+    return parse(SECTIONS[name], values, where=f"section '{name}'")
+
+
+S = TypeVar("S", bound=Section)
+
+
+def parse(model: type[S], values: Mapping[str, Any], *, where: str) -> S:
+    """Builds `model` from `values`; turns pydantic's findings into one sentence."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise MtclarError(f"{where}: " + "; ".join(_sentence(model, item) for item in error.errors()) + ".") from None
+
+
+def _sentence(model: type[Section], item: Mapping[str, Any]) -> str:
+    """One finding of pydantic in words a user can act on."""
+    location = [str(part) for part in item["loc"]]
+    name = ".".join(location)
+    if item["type"] == "extra_forbidden":
+        owner = model if len(location) == 1 else SECTIONS[location[0]]
+        known = [field.alias or key for key, field in owner.model_fields.items()]
+        return f"unknown key '{name}'{nearest(location[-1], known)}"
+    if item["type"] == "missing":
+        return f"'{name}' is missing"
+    return f"'{name}' is {item['input']!r}, but {item['msg'][0].lower()}{item['msg'][1:]}"
