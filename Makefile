@@ -1,0 +1,57 @@
+# Two commands show and prove the whole: `make demo` and `make test`. Both make .venv from the lock if it is not there.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+
+export PATH := $(BIN):$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export GX_ANALYTICS_ENABLED := false
+export DVC_NO_ANALYTICS := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test test-all bench lint lock clean
+
+help:
+	@echo "make demo      install, pull the sample, run the line, label the sample's videos, show the result"
+	@echo "make test      install, run the test suite"
+	@echo "make test-all  the test suite with its slow tests"
+	@echo "make bench     the benchmarks"
+	@echo "make lint      format, lint and type check"
+	@echo "make lock      resolve the newest versions and write requirements.lock"
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "mtclar needs Python 3.11 or newer; $(PYTHON) is older. Give one: make PYTHON=python3.12 demo"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: $(VENV)/.installed
+	dvc pull --quiet
+	dvc repro
+	@mtclar evaluate --show
+	@echo "Labelled videos: artifacts/label/index.html"
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+test-all: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench: $(VENV)/.installed
+	@for file in bench/*.py; do $(BIN)/python $$file || exit 1; done
+
+lint: $(VENV)/.installed
+	ruff format .
+	ruff check --fix .
+	mypy
+
+lock:
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet --editable '.[all]'
+	{ echo "# Every package mtclar[all] needs, by exact version; written by 'make lock'."; \
+	  build/lock/bin/pip freeze --exclude-editable --local | sed -E 's/\+cpu$$//'; } > requirements.lock
+
+clean:
+	rm -rf artifacts build mlflow.db mlruns mlartifacts

@@ -1,0 +1,394 @@
+"""The command line: one verb a step, and nothing but that.
+
+Heavy packages are imported by the steps that use them, never here: `mtclar --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtclar import __version__
+from mtclar.errors import MtclarError
+
+if TYPE_CHECKING:
+    from mtclar.progress import Progress
+    from mtclar.settings import Settings
+
+app = typer.Typer(
+    name="mtclar",
+    help="Valence and arousal for every frame of a video, from a few labelled anchor frames.\n\n"
+    "Example: mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+pipeline = typer.Typer(help="The same steps as Kubeflow pipelines.", no_args_is_help=True)
+app.add_typer(pipeline, name="pipeline")
+
+Params = Annotated[Path | None, typer.Option("--params", help="Settings file; default: params.yaml.", metavar="FILE")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Change one setting, for example train.epochs=3.", metavar="KEY=VALUE")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder to write.", metavar="DIR")]
+Faces = Annotated[Path, typer.Option("--faces", help="Faces store that 'mtclar crop' wrote.", metavar="DIR")]
+Pairs = Annotated[Path, typer.Option("--pairs", help="Folder that 'mtclar pair' wrote.", metavar="DIR")]
+Checkpoint = Annotated[Path, typer.Option("--checkpoint", help="Folder that 'mtclar train' wrote.", metavar="DIR")]
+Evaluation = Annotated[Path, typer.Option("--evaluation", help="Folder that 'mtclar evaluate' wrote.", metavar="DIR")]
+
+
+def _settings(params: Path | None, overrides: list[str] | None) -> Settings:
+    from mtclar.settings import load_settings
+
+    return load_settings(params, overrides or [])
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress]:
+    """A progress bar on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, what="": bar.update(task, completed=done, total=total, description=what)
+
+
+def _say(quiet: bool, words: object) -> None:
+    if not quiet:
+        typer.echo(str(words))
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def sample(
+    out: Out,
+    people: Annotated[int | None, typer.Option(help="How many people.")] = None,
+    clips: Annotated[int | None, typer.Option(help="How many clips.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Mean number of frames a clip.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; the same seed makes the same people.")] = None,
+    artist: Annotated[str | None, typer.Option(help="rendered or drawn.")] = None,
+    face_model: Annotated[
+        Path | None,
+        typer.Option(help="ICT-FaceKit's FaceXModel folder or its packed file.", envvar="MTCLAR_FACE_MODEL"),
+    ] = None,
+    archive: Annotated[bool, typer.Option(help="Pack the pictures into zip files.")] = False,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make people who do not exist: pictures, clips and videos with labels.
+
+    Example: mtclar sample --out /tmp/people --artist drawn --people 20 --clips 6
+    """
+    given = {"people": people, "clips": clips, "frames": frames, "seed": seed, "artist": artist}
+    extra = [f"sample.{key}={value}" for key, value in given.items() if value is not None]
+    settings = _settings(params, [*(overrides or []), *extra]).sample
+    from mtclar.synthesis.sample import make_sample
+
+    with _progress(quiet) as progress:
+        make_sample(out=out, face_model=face_model, archive=archive, progress=progress, **settings.model_dump())
+    _say(quiet, f"{settings.people} people and {settings.clips} clips: {out}/README.md")
+
+
+@app.command()
+def crop(
+    data: Annotated[Path, typer.Option(help="Folder of the data set.", metavar="DIR")],
+    out: Out,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Cut the faces out of pictures and videos into a faces store.
+
+    Example: mtclar crop --data afew-va/ --out artifacts/crop --set crop.source=afew-va
+    """
+    settings = _settings(params, overrides).crop
+    from mtclar.steps import crop as step
+
+    with _progress(quiet) as progress:
+        result = step.run(settings, data=data, out=out, progress=progress)
+    _say(quiet, result)
+
+
+@app.command()
+def validate(faces: Faces, out: Out, params: Params = None, overrides: Set = None, quiet: Quiet = False) -> None:
+    """Check faces and labels before anything is learned from them.
+
+    Example: mtclar validate --faces artifacts/crop --out artifacts/validate
+    """
+    settings = _settings(params, overrides).validate_
+    from mtclar.steps import validate as step
+
+    _say(quiet, step.run(settings, faces=faces, out=out))
+
+
+@app.command()
+def pair(
+    faces: Faces,
+    verdict: Annotated[Path, typer.Option(help="Folder that 'mtclar validate' wrote.", metavar="DIR")],
+    out: Out,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw class-balanced pairs of faces, half similar and half not.
+
+    Example: mtclar pair --faces artifacts/crop --verdict artifacts/validate --out artifacts/pair
+    """
+    settings = _settings(params, overrides).pair
+    from mtclar.steps import pair as step
+
+    _say(quiet, step.run(settings, faces=faces, verdict=verdict, out=out))
+
+
+@app.command()
+def train(
+    faces: Faces, pairs: Pairs, out: Out, params: Params = None, overrides: Set = None, quiet: Quiet = False
+) -> None:
+    """Train MT-CLAR on pairs; a killed run resumes where it was.
+
+    Example: mtclar train --faces artifacts/crop --pairs artifacts/pair --out artifacts/train --set train.epochs=3
+    """
+    settings = _settings(params, overrides)
+    from mtclar.steps import train as step
+
+    with _progress(quiet) as progress:
+        result = step.run(
+            settings.train, faces=faces, pairs=pairs, out=out, registry=settings.register_, progress=progress
+        )
+    _say(quiet, result)
+
+
+@app.command()
+def evaluate(
+    faces: Faces = Path("artifacts/crop"),
+    pairs: Pairs = Path("artifacts/pair"),
+    checkpoint: Checkpoint = Path("artifacts/train"),
+    out: Out = Path("artifacts/evaluate"),
+    show: Annotated[bool, typer.Option("--show", help="Only print the table of what --out holds already.")] = False,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Judge a checkpoint on people it has not seen, beside its trivial baselines.
+
+    Example: mtclar evaluate --out artifacts/evaluate
+    """
+    from mtclar.steps import evaluate as step
+
+    if not show:
+        with _progress(quiet) as progress:
+            step.run(
+                _settings(params, overrides).evaluate,
+                faces=faces,
+                pairs=pairs,
+                checkpoint=checkpoint,
+                out=out,
+                progress=progress,
+            )
+    if show or not quiet:
+        _table(*step.summary(out))
+        typer.echo(f"Report: {out / 'report.html'}")
+
+
+@app.command()
+def export(
+    checkpoint: Checkpoint,
+    faces: Faces,
+    evaluation: Evaluation,
+    out: Out,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Write the bundle: three ONNX graphs that agree with torch, and what a labeller must know.
+
+    Example: mtclar export --checkpoint artifacts/train --faces artifacts/crop
+    --evaluation artifacts/evaluate --out artifacts/export
+    """
+    settings = _settings(params, overrides).export
+    from mtclar.steps import export as step
+
+    _say(quiet, step.run(settings, checkpoint=checkpoint, faces=faces, evaluation=evaluation, out=out))
+
+
+@app.command()
+def register(
+    bundle: Annotated[Path, typer.Option(help="Folder that 'mtclar export' wrote.", metavar="DIR")] = Path(
+        "artifacts/export"
+    ),
+    evaluation: Evaluation = Path("artifacts/evaluate"),
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Put the bundle into the model registry as the challenger.
+
+    Example: mtclar register --bundle artifacts/export
+    """
+    settings = _settings(params, overrides).register_
+    from mtclar.steps import register as step
+
+    _say(quiet, step.run(settings, bundle=bundle, evaluation=evaluation))
+
+
+@app.command()
+def promote(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare and decide, but change nothing.")] = False,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make the challenger the champion, if the gate in params.yaml lets it.
+
+    Example: mtclar promote --dry-run
+    """
+    settings = _settings(params, overrides)
+    from mtclar.steps import promote as step
+
+    _say(quiet, step.run(settings.promote, registry=settings.register_, dry_run=dry_run))
+
+
+@app.command()
+def label(
+    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", metavar="VIDEO_OR_FOLDER...")],
+    anchors: Annotated[
+        Path, typer.Option(help="CSV with video_id, frame or time_s, valence, arousal.", metavar="FILE")
+    ],
+    model: Annotated[str, typer.Option(help="A bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")],
+    out: Out,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Label every frame of videos from a few labelled ones.
+
+    Example: mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/
+    """
+    settings = _settings(params, overrides)
+    from mtclar.steps import label as step
+
+    with _progress(quiet) as progress:
+        result = step.run(
+            settings.label,
+            videos=videos,
+            anchors=anchors,
+            model=model,
+            out=out,
+            registry=settings.register_,
+            progress=progress,
+        )
+    _say(quiet, result)
+
+
+@pipeline.command("compile")
+def pipeline_compile(out: Out, params: Params = None, overrides: Set = None) -> None:
+    """Write the pipelines as IR YAML.
+
+    Example: mtclar pipeline compile --out build/pipelines
+    """
+    settings = _settings(params, overrides)
+    from pipelines.run import compile_all
+
+    for path in compile_all(out, settings):
+        typer.echo(str(path))
+
+
+@pipeline.command("run")
+def pipeline_run(
+    name: Annotated[str, typer.Argument(help="training or labelling.")],
+    local: Annotated[bool, typer.Option("--local", help="On this machine, no cluster and no container engine.")] = False,
+    data: Annotated[Path, typer.Option(help="Data of the run.", metavar="DIR")] = Path("data/sample"),
+    root: Annotated[Path, typer.Option(help="Where the run keeps its artifacts.", metavar="DIR")] = Path(
+        "artifacts/pipeline"
+    ),
+    params: Params = None,
+    overrides: Set = None,
+) -> None:
+    """Run a whole pipeline here.
+
+    Example: mtclar pipeline run training --local
+    """
+    if not local:
+        raise MtclarError("'mtclar pipeline run' runs on this machine: add --local, or use 'mtclar pipeline submit'.")
+    settings = _settings(params, overrides)
+    from pipelines.run import run_local
+
+    typer.echo(str(run_local(name, settings=settings, data=data, root=root)))
+
+
+@pipeline.command("submit")
+def pipeline_submit(
+    name: Annotated[str, typer.Argument(help="training or labelling.")],
+    host: Annotated[str, typer.Option(help="Address of the Kubeflow Pipelines API.", envvar="KF_PIPELINES_ENDPOINT")],
+    data: Annotated[str, typer.Option(help="Data of the run, a path or URI the cluster can read.")],
+    namespace: Annotated[str, typer.Option(help="Profile namespace.")] = "kubeflow",
+    token: Annotated[
+        str | None,
+        typer.Option(help="Bearer token; better left to the environment.", envvar="KF_TOKEN", show_envvar=True),
+    ] = None,
+    experiment: Annotated[str, typer.Option(help="Experiment of the run.")] = "mtclar",
+    params: Params = None,
+    overrides: Set = None,
+) -> None:
+    """Send a pipeline to a Kubeflow cluster.
+
+    Example: mtclar pipeline submit training --host http://localhost:8080 --data s3://bucket/data
+    """
+    settings = _settings(params, overrides)
+    from pipelines.run import submit
+
+    run = submit(
+        name, settings=settings, data=data, host=host, namespace=namespace, token=token, experiment=experiment
+    )
+    typer.echo(run)
+
+
+def _table(header: list[str], rows: list[list[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*header)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; a user's mistake ends with one sentence and its exit code."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    _run(lambda: app(arguments, standalone_mode=True))
+
+
+def _run(call: Callable[[], Any]) -> None:
+    try:
+        call()
+    except MtclarError as error:
+        typer.echo(f"mtclar: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        typer.echo("mtclar: stopped.", err=True)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()
