@@ -1,0 +1,206 @@
+"""The log of a run in MLflow, and the one place where mlflow is imported and told where its store is."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from mtclar.errors import MtclarError
+from mtclar.settings import RegisterSettings
+
+log = logging.getLogger(__name__)
+
+SQLITE = "sqlite:///"
+
+
+class Tracking(Protocol):
+    """What a step may tell the log of its run."""
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        """One value of a curve; `step` is the epoch or iteration."""
+
+    def metrics(self, values: Mapping[str, Any]) -> None:
+        """All numbers of a nested dictionary, named by their keys joined with dots."""
+
+    def artifact(self, path: Path) -> None:
+        """A file or folder kept with the run."""
+
+
+class NullTracking:
+    """The log of a caller who keeps none."""
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None: ...
+
+    def metrics(self, values: Mapping[str, Any]) -> None: ...
+
+    def artifact(self, path: Path) -> None: ...
+
+
+class MlflowTracking:
+    """The log of a run that MLflow has started."""
+
+    def __init__(self, mlflow: Any) -> None:
+        self._mlflow = mlflow
+
+    def metric(self, name: str, value: float, step: int | None = None) -> None:
+        self._mlflow.log_metric(name, float(value), step=step)
+
+    def metrics(self, values: Mapping[str, Any]) -> None:
+        self._mlflow.log_metrics(numbers(values))
+
+    def artifact(self, path: Path) -> None:
+        if path.is_dir():
+            self._mlflow.log_artifacts(str(path), artifact_path=path.name)
+        else:
+            self._mlflow.log_artifact(str(path))
+
+
+@contextmanager
+def start(
+    settings: RegisterSettings,
+    *,
+    run_name: str,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Iterator[Tracking]:
+    """Opens a run and yields what logs into it; the run is marked failed if the block raises.
+
+    The store is the environment's MLFLOW_TRACKING_URI or, where it is not set, `settings.tracking_uri`. A run that the
+    environment names (MLFLOW_RUN_ID, as Kubeflow sets it) is resumed. Without mlflow the block runs all the same, with a
+    warning and a `NullTracking`.
+
+    Args:
+        settings: The section `register` of params.yaml: store and experiment.
+        run_name: Name of the run in MLflow's list.
+        params: Settings of the step; nested ones are named by their keys joined with dots.
+        tags: Facts about the run, such as data_rev and git_sha.
+
+    Raises:
+        MtclarError: The store cannot be opened.
+
+    Example:
+        with tracking.start(settings.register_, run_name="train", params=settings.train.model_dump()) as run:
+            run.metric("loss", 0.3, step=1)
+    """
+    try:
+        mlflow = connect(settings)
+    except ModuleNotFoundError:
+        log.warning(
+            "mlflow is not installed, so this run is not logged; install it with: pip install 'mtclar[registry]'."
+        )
+        yield NullTracking()
+        return
+    ambient = "MLFLOW_RUN_ID" in os.environ
+    if not ambient:
+        choose_experiment(mlflow, settings)
+    with mlflow.start_run(run_name=None if ambient else run_name):
+        mlflow.log_params({name: value if value != "" else "''" for name, value in _flat(params or {})})
+        mlflow.set_tags({name: str(value) for name, value in (tags or {}).items()})
+        yield MlflowTracking(mlflow)
+
+
+def connect(settings: RegisterSettings) -> Any:
+    """Imports mlflow, with its telemetry off, and points it at the store; returns the module.
+
+    Raises:
+        ModuleNotFoundError: mlflow is not installed.
+        MtclarError: The store cannot be opened.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+    import mlflow
+
+    # Migrations of a new database and every created entity are otherwise announced on the terminal.
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.client"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    uri = store_uri(settings)
+    try:
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        if (folder := _artifacts_beside(uri)) is not None:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        mlflow.MlflowClient().search_experiments(max_results=1)
+    except Exception as error:
+        raise MtclarError(f"{_public(uri)}: the MLflow store cannot be opened ({_brief(error)}).") from error
+    return mlflow
+
+
+def require(settings: RegisterSettings) -> Any:
+    """Like `connect`, for steps that are nothing without mlflow.
+
+    Raises:
+        MtclarError: mlflow is not installed, or the store cannot be opened.
+    """
+    try:
+        return connect(settings)
+    except ModuleNotFoundError as error:
+        raise MtclarError(
+            f"the model registry needs {error.name}, which is not installed; use: pip install 'mtclar[registry]'."
+        ) from None
+
+
+def choose_experiment(mlflow: Any, settings: RegisterSettings) -> None:
+    """Makes the experiment of the settings the current one, unless the environment names one (MLFLOW_EXPERIMENT_ID)."""
+    if "MLFLOW_EXPERIMENT_ID" in os.environ:
+        return
+    client, name = mlflow.MlflowClient(), settings.experiment
+    if client.get_experiment_by_name(name) is None:
+        # A sqlite store would otherwise keep its artifacts wherever the caller happens to stand.
+        folder = _artifacts_beside(store_uri(settings))
+        try:
+            client.create_experiment(name, artifact_location=folder.as_uri() if folder else None)
+        except mlflow.MlflowException:
+            if client.get_experiment_by_name(name) is None:  # else another process was first
+                raise
+    mlflow.set_experiment(name)
+
+
+def store_uri(settings: RegisterSettings) -> str:
+    """The address of the store, a relative sqlite path resolved against the working folder."""
+    return absolute_uri(os.environ.get("MLFLOW_TRACKING_URI") or settings.tracking_uri)
+
+
+def absolute_uri(uri: str) -> str:
+    """`sqlite:///mlflow.db` means a file in the working folder; returns its absolute form, other addresses unchanged."""
+    if not uri.startswith(SQLITE):
+        return uri
+    path, question, query = uri.removeprefix(SQLITE).partition("?")
+    return f"{SQLITE}{Path(path).absolute()}{question}{query}"
+
+
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """The finite numbers of a nested dictionary by their dotted names; lists and texts are left out."""
+    flat: dict[str, float] = {}
+    for name, value in _flat(values):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            continue
+        flat[name] = float(value)
+    return flat
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _artifacts_beside(uri: str) -> Path | None:
+    """The folder of artifacts that belongs to a sqlite file."""
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]).parent / "mlartifacts" if uri.startswith(SQLITE) else None
+
+
+def _public(uri: str) -> str:
+    """The address without a user name or password."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _brief(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200].rstrip(".") if str(error).strip() else type(error).__name__

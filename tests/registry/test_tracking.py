@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import builtins
+import logging
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mtclar.errors import MtclarError
+from mtclar.registry import tracking
+from mtclar.settings import RegisterSettings
+
+
+def _run(store: RegisterSettings, run_id: str):
+    return tracking.connect(store).MlflowClient().get_run(run_id)
+
+
+def test_a_run_keeps_its_name_parameters_tags_curve_and_artifacts(store: RegisterSettings, tmp_path: Path) -> None:
+    report = tmp_path / "report.html"
+    report.write_text("<p>")
+    with tracking.start(store, run_name="train", params={"lr": 0.1, "net": {"size": 3}}, tags={"data_rev": "d"}) as run:
+        run.metric("loss", 0.5, step=1)
+        run.metric("loss", 0.25, step=2)
+        run.metrics({"few_shot": {"valence": {"ccc": 0.8}}, "curve": [1, 2], "name": "x", "nothing": float("nan")})
+        run.artifact(report)
+    mlflow = tracking.connect(store)
+    client = mlflow.MlflowClient()
+    done = mlflow.search_runs(experiment_names=[store.experiment], output_format="list")[0]
+    assert done.info.run_name == "train"
+    assert done.info.status == "FINISHED"
+    assert done.data.params == {"lr": "0.1", "net.size": "3"}
+    assert done.data.tags["data_rev"] == "d"
+    assert done.data.metrics == {"loss": 0.25, "few_shot.valence.ccc": 0.8}
+    assert [(m.step, m.value) for m in client.get_metric_history(done.info.run_id, "loss")] == [(1, 0.5), (2, 0.25)]
+    assert [item.path for item in client.list_artifacts(done.info.run_id)] == ["report.html"]
+
+
+def test_artifacts_of_a_sqlite_store_lie_beside_it_and_not_in_the_working_folder(
+    store: RegisterSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    with tracking.start(store, run_name="a") as run:
+        run.artifact(Path(__file__))
+    assert list(elsewhere.iterdir()) == []
+    database = Path(store.tracking_uri.removeprefix("sqlite:///"))
+    assert list((database.parent / "mlartifacts").rglob("test_tracking.py"))
+
+
+def test_a_run_that_raises_is_marked_failed(store: RegisterSettings) -> None:
+    with pytest.raises(ZeroDivisionError), tracking.start(store, run_name="a"):
+        raise ZeroDivisionError
+    runs = tracking.connect(store).search_runs(experiment_names=[store.experiment], output_format="list")
+    assert [run.info.status for run in runs] == ["FAILED"]
+
+
+def test_the_run_that_the_environment_names_is_resumed(
+    store: RegisterSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tracking.connect(store).MlflowClient()
+    ambient = client.create_run(client.create_experiment("of the cluster"), run_name="given")
+    monkeypatch.setenv("MLFLOW_RUN_ID", ambient.info.run_id)
+    with tracking.start(store, run_name="ours") as run:
+        run.metric("loss", 1.0)
+    resumed = _run(store, ambient.info.run_id)
+    assert resumed.info.run_name == "given"
+    assert resumed.data.metrics == {"loss": 1.0}
+
+
+def test_the_environment_chooses_the_store_before_the_settings(
+    store: RegisterSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.tracking_uri)
+    other = store.model_copy(update={"tracking_uri": f"sqlite:///{tmp_path}/never.db"})
+    with tracking.start(other, run_name="a"):
+        pass
+    assert not (tmp_path / "never.db").exists()
+
+
+def test_without_mlflow_the_work_goes_on_and_one_warning_says_so(
+    store: RegisterSettings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *args, **kwargs):
+        if name == "mlflow":
+            raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with caplog.at_level(logging.WARNING), tracking.start(store, run_name="a") as run:
+        run.metric("loss", 1.0)
+        run.metrics({"a": 1})
+        run.artifact(Path("nowhere"))
+    assert len(caplog.records) == 1
+    assert "pip install 'mtclar[registry]'" in caplog.text
+    with pytest.raises(MtclarError, match="needs mlflow, which is not installed"):
+        tracking.require(store)
+
+
+def test_a_store_that_cannot_be_opened_is_one_sentence(store: RegisterSettings, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_text("this is no database, however long one looks at it" * 100)
+    with pytest.raises(MtclarError, match=r"broken\.db: the MLflow store cannot be opened"):
+        tracking.connect(store.model_copy(update={"tracking_uri": f"sqlite:///{broken}"}))
+
+
+def test_a_relative_sqlite_file_is_found_from_where_the_caller_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert tracking.absolute_uri("sqlite:///mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
+    assert tracking.absolute_uri(f"sqlite:///{tmp_path}/x.db") == f"sqlite:///{tmp_path}/x.db"
+    assert tracking.absolute_uri("https://tracking.example") == "https://tracking.example"
+
+
+def test_telemetry_is_off(store: RegisterSettings) -> None:
+    tracking.connect(store)
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    with sqlite3.connect(store.tracking_uri.removeprefix("sqlite:///")) as database:
+        assert database.execute("select count(*) from experiments").fetchone()[0] >= 1
