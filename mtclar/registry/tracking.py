@@ -71,8 +71,8 @@ def start(
     """Opens a run and yields what logs into it; the run is marked failed if the block raises.
 
     The store is the environment's MLFLOW_TRACKING_URI or, where it is not set, `settings.tracking_uri`. A run that the
-    environment names (MLFLOW_RUN_ID, as Kubeflow sets it) is resumed. Without mlflow the block runs all the same, with a
-    warning and a `NullTracking`.
+    environment names (MLFLOW_RUN_ID, as Kubeflow sets it) is resumed. Without mlflow the block runs all the same, with
+    a warning and a `NullTracking`.
 
     Args:
         settings: The section `register` of params.yaml: store and experiment.
@@ -90,9 +90,7 @@ def start(
     try:
         mlflow = connect(settings)
     except ModuleNotFoundError:
-        log.warning(
-            "mlflow is not installed, so this run is not logged; install it with: pip install 'mtclar[registry]'."
-        )
+        log.warning("mlflow is not installed, so this run is not logged; use: pip install 'mtclar[registry]'.")
         yield NullTracking()
         return
     ambient = "MLFLOW_RUN_ID" in os.environ
@@ -166,7 +164,7 @@ def store_uri(settings: RegisterSettings) -> str:
 
 
 def absolute_uri(uri: str) -> str:
-    """`sqlite:///mlflow.db` means a file in the working folder; returns its absolute form, other addresses unchanged."""
+    """The absolute form of a sqlite address, whose path is relative to the working folder; others unchanged."""
     if not uri.startswith(SQLITE):
         return uri
     path, question, query = uri.removeprefix(SQLITE).partition("?")

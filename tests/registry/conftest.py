@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,11 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RegisterSettings]:
+def store(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RegisterSettings:
     """A section `register` with an MLflow store of its own."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.delenv(name, raising=False)
     folder = tmp_path / "registry"
     folder.mkdir()
     shutil.copy(empty_store, folder / "mlflow.db")
-    yield RegisterSettings(model_name="mtclar", tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment="tests")
+    return RegisterSettings(model_name="mtclar", tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment="tests")
