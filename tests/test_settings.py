@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from mtclar.errors import MtclarError
+from mtclar.settings import SECTIONS, default_params, load_section, load_settings, read_params
+
+
+def test_the_repositorys_params_file_is_complete_and_valid(repository):
+    assert load_settings(repository / "params.yaml").crop.size == read_params(repository / "params.yaml")["crop"]["size"]
+
+
+def test_every_recipe_is_a_complete_params_file(repository):
+    for recipe in sorted((repository / "recipes").glob("*.yaml")):
+        load_settings(recipe)
+
+
+@pytest.mark.parametrize("section", sorted(SECTIONS))
+def test_no_setting_has_a_default_in_code(section):
+    assert all(field.is_required() for field in SECTIONS[section].model_fields.values())
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known_one():
+    with pytest.raises(MtclarError, match=r"unknown key 'train\.epocs' \(did you mean 'epochs'\?\)"):
+        load_settings(overrides=["train.epocs=3"])
+
+
+def test_an_unknown_section_is_refused_with_the_nearest_known_one(tmp_path):
+    with pytest.raises(MtclarError, match=r"unknown section 'trian' \(did you mean 'train'\?\)"):
+        load_settings(overrides=["trian.epochs=3"])
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump({**read_params(), "evalute": {}}))
+    with pytest.raises(MtclarError, match=r"unknown key 'evalute' \(did you mean 'evaluate'\?\)"):
+        load_settings(file)
+
+
+def test_a_missing_key_and_a_missing_section_are_named(tmp_path):
+    params = read_params()
+    del params["pair"]["seed"], params["label"]
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml.safe_dump(params))
+    with pytest.raises(MtclarError, match=r"'pair\.seed' is missing; 'label' is missing"):
+        load_settings(file)
+
+
+def test_a_value_out_of_range_is_named_with_what_was_expected():
+    with pytest.raises(MtclarError, match=r"'crop\.size' is 1, but input should be greater than or equal to 64"):
+        load_settings(overrides=["crop.size=1"])
+
+
+@pytest.mark.parametrize("override", ["train", "train=3", "train.epochs", ".epochs=3"])
+def test_an_override_that_is_not_section_key_value_is_refused(override):
+    with pytest.raises(MtclarError, match="--set"):
+        load_settings(overrides=[override])
+
+
+def test_an_override_is_read_as_yaml():
+    assert load_settings(overrides=["train.learning_rate=5.0e-4"]).train.learning_rate == 5e-4
+    assert load_settings(overrides=["train.augment=false"]).train.augment is False
+
+
+def test_a_params_file_that_is_no_yaml_or_no_mapping_or_not_there_is_refused_by_name(tmp_path):
+    file = tmp_path / "params.yaml"
+    for content in ("a: [", "- 1\n- 2\n", ""):
+        file.write_text(content)
+        with pytest.raises(MtclarError, match=r"params\.yaml"):
+            load_settings(file)
+    with pytest.raises(MtclarError, match="cannot be read"):
+        load_settings(tmp_path / "nowhere.yaml")
+
+
+def test_settings_cannot_be_changed_after_they_are_read():
+    with pytest.raises(ValidationError):
+        load_settings().crop.size = 3  # type: ignore[misc]
+
+
+def test_one_section_can_be_checked_alone_as_a_component_gets_it():
+    section = read_params()["promote"]
+    assert load_section("promote", section).max_drop == section["max_drop"]
+    with pytest.raises(MtclarError, match="max_dorp"):
+        load_section("promote", {**section, "max_dorp": 1})
+
+
+def test_outside_a_project_the_installed_params_file_is_used(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert default_params().is_file()
+    (tmp_path / "params.yaml").write_text("{}")
+    assert default_params().resolve() == tmp_path / "params.yaml"
