@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mtclar.data.store import FacesStore, FacesWriter, decode, encode
+from mtclar.data.tables import FACES
+from mtclar.errors import MtclarError
+
+
+def face(i: int, **changes) -> dict:
+    row = dict.fromkeys(FACES.names)
+    row.update(face_id=f"t/{i}", dataset="t", subject_id="s", x=0.0, y=0.0, w=9.0, h=9.0, split="train", valence=i / 1000)
+    return {**row, **changes}
+
+
+def write(folder, n: int, size: int = 64) -> None:
+    with FacesWriter(folder, size=size, quality=95, facts={"detector": "hog"}) as writer:
+        for i in range(n):
+            writer.add(face(i), np.full((size, size, 3), i % 256, np.uint8))
+
+
+def test_every_row_gives_back_its_own_crop_across_batches_and_shards(tmp_path, monkeypatch):
+    monkeypatch.setattr("mtclar.data.store.SHARD_ROWS", 300)
+    write(tmp_path / "faces", 700)
+    store = FacesStore(tmp_path / "faces")
+    assert len(list((tmp_path / "faces").glob("crops-*.arrow"))) == 2
+    assert len(store) == 700
+    for row in (0, 255, 256, 299, 300, 512, 699):
+        assert abs(int(store.crop(row).mean()) - row % 256) <= 1
+        assert store.table.valence[row] == row / 1000
+    assert store.crops([3, 600]).shape == (2, 64, 64, 3)
+    assert store.facts["detector"] == "hog"
+
+
+def test_a_row_outside_the_store_is_an_index_error(tmp_path):
+    write(tmp_path / "faces", 3)
+    for row in (-1, 3):
+        with pytest.raises(IndexError):
+            FacesStore(tmp_path / "faces").crop(row)
+
+
+def test_a_writer_left_by_an_error_leaves_the_old_store_as_it_was(tmp_path):
+    write(tmp_path / "faces", 2)
+    with (
+        pytest.raises(RuntimeError),
+        FacesWriter(tmp_path / "faces", size=64, quality=95) as writer,
+    ):
+        writer.add(face(0), np.zeros((64, 64, 3), np.uint8))
+        raise RuntimeError
+    assert len(FacesStore(tmp_path / "faces")) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["faces"]
+
+
+def test_a_store_cut_short_is_refused_with_both_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr("mtclar.data.store.SHARD_ROWS", 256)
+    write(tmp_path / "faces", 500)
+    (tmp_path / "faces" / "crops-00001.arrow").unlink()
+    with pytest.raises(MtclarError, match="500 faces in the table but 256 crops"):
+        FacesStore(tmp_path / "faces")
+
+
+def test_a_damaged_crops_file_is_refused_by_name(tmp_path):
+    write(tmp_path / "faces", 5)
+    file = tmp_path / "faces" / "crops-00000.arrow"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(MtclarError, match=r"crops-00000\.arrow"):
+        FacesStore(tmp_path / "faces")
+
+
+def test_a_folder_that_is_no_store_is_refused(tmp_path):
+    with pytest.raises(MtclarError, match="expected a faces store"):
+        FacesStore(tmp_path)
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MtclarError, match="cannot be written"):
+        write(tmp_path / "file" / "faces", 1)
+
+
+def test_colours_survive_encoding():
+    red = np.zeros((32, 32, 3), np.uint8)
+    red[..., 0] = 200
+    assert abs(decode(encode(red, 95), "red").astype(int) - red).max() <= 3
+
+
+@pytest.mark.parametrize("data", [b"", b"not a picture"])
+def test_bytes_that_are_no_picture_are_refused_by_name(data):
+    with pytest.raises(MtclarError, match="somewhere"):
+        decode(data, "somewhere")
