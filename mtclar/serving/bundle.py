@@ -1,0 +1,171 @@
+"""A bundle opened: its graphs in ONNX Runtime, behind the questions a labeller asks."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from mtclar.data.tables import EXPRESSIONS
+from mtclar.errors import MtclarError
+from mtclar.faces.crop import CropSpec, to_input
+from mtclar.serving.manifest import GRAPHS, check_file, read_facts
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+ENCODE_BATCH = 32
+
+
+class Bundle:
+    """A trained model that can be asked for embeddings and labels (the Predictor of docs/architecture.md).
+
+    Attributes:
+        folder: Where it lies.
+        facts: Content of bundle.json.
+        identity: sha256 of bundle.json and so, through the sha256 of the graphs in it, of the whole bundle.
+        crop_spec: How faces must be cut out and scaled for it.
+        calibration: Content of calibration.json of the evaluation; None if the model was not calibrated.
+
+    Example:
+        bundle = Bundle.load(Path("artifacts/export"))
+        embedding = bundle.embed(crops)
+        similar, d_valence, d_arousal = bundle.compare(embedding, np.repeat(anchor, len(embedding), 0))
+    """
+
+    def __init__(self, folder: Path, facts: dict[str, Any], identity: str, threads: int = 0) -> None:
+        """Use `load`."""
+        self.folder, self.facts, self.identity, self._threads = folder, facts, identity, threads
+        try:
+            self.crop_spec: CropSpec = CropSpec.from_dict(facts["crop"])
+        except MtclarError as error:
+            raise MtclarError(f"{folder}/bundle.json: {error}") from error
+        self.calibration: dict[str, Any] | None = facts["calibration"]
+        self.embedding_size: int = facts["embedding_size"]
+
+    @classmethod
+    def load(cls, folder: Path, *, threads: int = 0) -> Self:
+        """Opens the bundle at `folder`; graphs are read when they are first used.
+
+        Args:
+            folder: What `mtclar export` wrote.
+            threads: Threads of ONNX Runtime; 0 lets it choose.
+
+        Raises:
+            MtclarError: bundle.json is missing or not understood, or a graph is missing, cut short or changed.
+        """
+        folder = Path(folder)
+        facts, identity = read_facts(folder)
+        for name in GRAPHS:
+            check_file(folder, name, facts["files"])
+        return cls(folder, facts, identity, threads)
+
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        """Embeds face crops.
+
+        Args:
+            crops: uint8 RGB (n, size, size, 3), cut out as `crop_spec` says.
+
+        Returns:
+            float32 (n, d).
+
+        Raises:
+            MtclarError: The crops have another shape or type, or the encoder answers with numbers that are not finite.
+        """
+        batches = (crops[start : start + ENCODE_BATCH] for start in range(0, max(len(crops), 1), ENCODE_BATCH))
+        return np.concatenate([self._ask("encoder.onnx", to_input(batch, self.crop_spec))[0] for batch in batches])
+
+    def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Compares queries with anchors, row by row.
+
+        Args:
+            left: Embeddings of the queries, float32 (n, d).
+            right: Embeddings of the anchors, float32 (n, d).
+
+        Returns:
+            Probability that both show the same expression, and the query's valence and arousal less the anchor's; each
+            float32 (n,).
+
+        Raises:
+            MtclarError: The embeddings do not have those shapes, or the answer is not finite.
+        """
+        left, right = self._embeddings(left), self._embeddings(right)
+        if len(left) != len(right):
+            raise MtclarError(f"{self.folder}: {len(left)} queries cannot be compared with {len(right)} anchors.")
+        similar, d_valence, d_arousal = self._ask("pair.onnx", left, right)
+        return similar, d_valence, d_arousal
+
+    def single(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Labels faces without an anchor.
+
+        Args:
+            embedding: float32 (n, d).
+
+        Returns:
+            Probabilities of the eight expressions (n, 8), valence (n,) and arousal (n,), float32.
+
+        Raises:
+            MtclarError: The embeddings do not have that shape, or the answer is not finite.
+        """
+        expression, valence, arousal = self._ask("single.onnx", self._embeddings(embedding))
+        return expression, valence, arousal
+
+    def _embeddings(self, values: np.ndarray) -> np.ndarray:
+        values = np.asarray(values, np.float32)
+        if values.ndim != 2 or values.shape[1] != self.embedding_size:
+            raise MtclarError(f"{self.folder}: expected embeddings (n, {self.embedding_size}), got {values.shape}.")
+        return values
+
+    def _shapes(self, graph: str, rows: int) -> list[tuple[int, ...]]:
+        if graph == "encoder.onnx":
+            return [(rows, self.embedding_size)]
+        return [(rows, len(EXPRESSIONS)) if name == "expression" else (rows,) for name in GRAPHS[graph][1]]
+
+    def _ask(self, graph: str, *inputs: np.ndarray) -> list[np.ndarray]:
+        """Runs a graph and checks that what it says is finite and of the declared shape."""
+        names, answers = GRAPHS[graph]
+        shapes = self._shapes(graph, len(inputs[0]))
+        if len(inputs[0]) == 0:
+            return [np.empty(shape, np.float32) for shape in shapes]
+        outputs = self._sessions[graph].run(list(answers), dict(zip(names, inputs, strict=True)))
+        for name, output, shape in zip(answers, outputs, shapes, strict=True):
+            if output.shape != shape:
+                raise MtclarError(f"{self.folder}/{graph}: '{name}' has shape {output.shape}, expected {shape}.")
+            if not np.isfinite(output).all():
+                raise MtclarError(
+                    f"{self.folder}/{graph}: '{name}' is not finite in {(~np.isfinite(output)).sum()} places."
+                )
+        return [np.asarray(output, np.float32) for output in outputs]
+
+    @cached_property
+    def _sessions(self) -> _Sessions:
+        return _Sessions(self.folder, self._threads)
+
+
+class _Sessions(dict[str, "InferenceSession"]):
+    """ONNX Runtime sessions on the CPU, each made when it is first asked for."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        super().__init__()
+        self._folder, self._threads = folder, threads
+
+    def __missing__(self, graph: str) -> InferenceSession:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3
+        try:
+            session = ort.InferenceSession(str(self._folder / graph), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            reason = " ".join(str(error).split())[:200]
+            raise MtclarError(f"{self._folder}/{graph}: ONNX Runtime cannot open the graph ({reason}).") from error
+        found = tuple(tuple(item.name for item in items) for items in (session.get_inputs(), session.get_outputs()))
+        if found != GRAPHS[graph]:
+            raise MtclarError(
+                f"{self._folder}/{graph}: expected inputs and outputs {GRAPHS[graph]}, the graph has {found}."
+            )
+        self[graph] = session
+        return session

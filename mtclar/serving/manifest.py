@@ -1,0 +1,132 @@
+"""What lies in a bundle: a folder of three ONNX graphs and bundle.json, which says what they are and each file's sha256.
+
+Every file is checked before it is used, so labels never come from a model other than the one that was judged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mtclar.data.tables import EXPRESSIONS
+from mtclar.errors import MtclarError
+
+SCHEMA_VERSION = 1
+GRAPHS = {
+    "encoder.onnx": (("faces",), ("embedding",)),
+    "pair.onnx": (("left", "right"), ("similar", "d_valence", "d_arousal")),
+    "single.onnx": (("embedding",), ("expression", "valence", "arousal")),
+}
+"""File of each graph: the names of its inputs and of its outputs."""
+
+_FACTS: dict[str, type | tuple[type, ...]] = {
+    "mtclar_version": str,
+    "crop": dict,
+    "embedding_size": int,
+    "label_range": list,
+    "expressions": list,
+    "calibration": (dict, type(None)),
+    "metrics": dict,
+    "data_revision": str,
+    "git_revision": str,
+    "licences": dict,
+    "files": dict,
+}
+
+
+def write_bundle(folder: Path, graphs: Mapping[str, bytes], facts: Mapping[str, Any]) -> str:
+    """Writes a bundle, whole or not at all.
+
+    Args:
+        folder: Where it shall lie; what was there before is replaced.
+        graphs: Each file of `GRAPHS` as serialised ONNX.
+        facts: All of bundle.json but `schema_version` and `files`.
+
+    Returns:
+        The identity of the bundle.
+
+    Raises:
+        MtclarError: The folder cannot be written.
+    """
+    files = {name: {"sha256": hashlib.sha256(graphs[name]).hexdigest(), "bytes": len(graphs[name])} for name in GRAPHS}
+    content = {"schema_version": SCHEMA_VERSION, **facts, "files": files}
+    _check_facts(folder, content)
+    data = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
+    partial = folder.with_name(folder.name + ".part")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name in GRAPHS:
+            (partial / name).write_bytes(graphs[name])
+        (partial / "bundle.json").write_bytes(data)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(partial, folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise MtclarError(f"{folder}: cannot be written ({error.strerror}); choose another --out.") from error
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_facts(folder: Path) -> tuple[dict[str, Any], str]:
+    """Reads and checks bundle.json; returns its content and its sha256.
+
+    Raises:
+        MtclarError: It is missing or is not understood.
+    """
+    path = folder / "bundle.json"
+    try:
+        data = path.read_bytes()
+        facts = json.loads(data)
+    except OSError as error:
+        raise MtclarError(
+            f"{folder}: not a model bundle ({path.name}: {error.strerror}); give a folder that 'mtclar export' wrote."
+        ) from error
+    except ValueError as error:
+        raise MtclarError(f"{path}: not valid JSON ({error}); export the model again.") from error
+    _check_facts(folder, facts)
+    return facts, hashlib.sha256(data).hexdigest()
+
+
+def _check_facts(folder: Path, facts: Any) -> None:
+    path = folder / "bundle.json"
+    if not isinstance(facts, dict):
+        raise MtclarError(f"{path}: expected an object, got {type(facts).__name__}.")
+    version = facts.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise MtclarError(
+            f"{path}: has schema version {version!r}, this mtclar reads {SCHEMA_VERSION}; export the model again or "
+            "install the mtclar that wrote it."
+        )
+    for name, kind in _FACTS.items():
+        if name not in facts:
+            raise MtclarError(f"{path}: '{name}' is missing; export the model again.")
+        if not isinstance(facts[name], kind):
+            raise MtclarError(f"{path}: '{name}' is a {type(facts[name]).__name__}; export the model again.")
+    if facts["expressions"] != list(EXPRESSIONS):
+        raise MtclarError(f"{path}: the expressions are {facts['expressions']}, expected {list(EXPRESSIONS)}.")
+
+
+def check_file(folder: Path, name: str, files: Mapping[str, Any]) -> None:
+    """Compares a file with what bundle.json states under `files`.
+
+    Raises:
+        MtclarError: It is missing, cut short or changed.
+    """
+    path, stated = folder / name, files.get(name)
+    if not isinstance(stated, dict) or not {"sha256", "bytes"} <= stated.keys():
+        raise MtclarError(f"{folder}/bundle.json: does not state the sha256 and size of {name}; export it again.")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise MtclarError(f"{path}: cannot be read ({error.strerror}); the bundle is incomplete.") from error
+    if size < stated["bytes"]:
+        raise MtclarError(f"{path}: cut short, {size} of {stated['bytes']} bytes; copy or export the bundle again.")
+    if found != stated["sha256"]:
+        raise MtclarError(f"{path}: changed since the bundle was written (its sha256 differs); copy it again.")
