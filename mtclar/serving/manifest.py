@@ -1,4 +1,4 @@
-"""What lies in a bundle: a folder of three ONNX graphs and bundle.json, which says what they are and each file's sha256.
+"""What lies in a bundle: three ONNX graphs and bundle.json, which says what they are and the sha256 of each file.
 
 Every file is checked before it is used, so labels never come from a model other than the one that was judged.
 """
