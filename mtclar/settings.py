@@ -129,6 +129,11 @@ class LabelSettings(Section):
     batch: Positive
     fusion: Literal["time", "mean", "nearest"]
     time_scale_s: Annotated[float, Field(gt=0)]
+    threshold: float
+    long_side: Annotated[int, Field(ge=160)]
+    lost_after_s: Annotated[float, Field(ge=0)]
+    fps: Annotated[float, Field(gt=0)]
+    thumbnails: Positive
 
 
 class Settings(Section):

@@ -17,6 +17,8 @@ from mtclar.labelling.fusion import fusion_weights
 Compare = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 """`compare(left (m, d), right (m, d)) -> (similar (m,), d_valence (m,), d_arousal (m,))`, as a Predictor has it."""
 
+_USED_SHARE = 0.01
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -25,7 +27,8 @@ class Estimate:
     Attributes:
         valence, arousal: float64 (n,), in [-1, 1]; NaN for a frame without a face that is no anchor.
         is_anchor: bool (n,); those rows carry the label they were given.
-        support: Positions among the given anchors of those that spoke (those on a face), (s,).
+        used: bool (n, k): which of the given anchors had a share of at least one percent in the frame's label. An
+            anchor without a face is never used by another frame, and an anchor's own row uses itself alone.
         spread: Weighted standard deviation of the anchors' votes (n, 2): valence, arousal. 0 where one anchor
             speaks alone and at anchors, NaN where there is no label.
         similar: Weighted mean of the probability that frame and anchor show the same expression (n,); NaN without a
@@ -35,7 +38,7 @@ class Estimate:
     valence: np.ndarray
     arousal: np.ndarray
     is_anchor: np.ndarray
-    support: np.ndarray
+    used: np.ndarray
     spread: np.ndarray
     similar: np.ndarray
 
@@ -83,12 +86,11 @@ def label_track(
     n, faces = len(embeddings), ~np.isnan(embeddings[:, 0])
     support = np.flatnonzero(faces[rows])
     if not len(support):
-        raise MtclarError(
-            "no anchor shows a face, so no frame can be compared with one; choose other frames."
-        )
+        raise MtclarError("no anchor shows a face, so no frame can be compared with one; choose other frames.")
     spoken = rows[support]
     trust = None if anchor_weights is None else np.asarray(anchor_weights, float)[support]
 
+    used = np.zeros((n, len(rows)), bool)
     out, spread, similar = np.full((n, 2), np.nan), np.full((n, 2), np.nan), np.full(n, np.nan)
     queries = np.flatnonzero(faces)
     step = max(1, chunk_pairs // len(support))
@@ -102,10 +104,12 @@ def label_track(
         mean = (weights * votes).sum(axis=2)
         out[some] = np.clip(mean, -1.0, 1.0).T
         spread[some] = np.sqrt((weights * (votes - mean[..., None]) ** 2).sum(axis=2)).T
+        used[np.ix_(some, support)] = weights >= _USED_SHARE
         similar[some] = (weights * same).sum(axis=1)
     is_anchor = np.zeros(n, bool)
     is_anchor[rows], out[rows], spread[rows] = True, labels, 0.0
-    return Estimate(out[:, 0], out[:, 1], is_anchor, support, spread, similar)
+    used[rows] = np.eye(len(rows), dtype=bool)
+    return Estimate(out[:, 0], out[:, 1], is_anchor, used, spread, similar)
 
 
 def _check(embeddings: np.ndarray, times_s: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> None:
