@@ -1,0 +1,194 @@
+"""`mtclar label`: videos and a few labelled frames in; a valence and an arousal for every frame, and a report, out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from mtclar import __version__
+from mtclar.data.anchors import Anchors, VideoAnchors, read_anchors
+from mtclar.data.tables import LABELS, write_table
+from mtclar.errors import MtclarError, PartialFailure
+from mtclar.progress import Progress, silent
+from mtclar.report.label_page import write_label_page
+from mtclar.report.thumbnails import Thumbnails
+from mtclar.settings import LabelSettings, RegisterSettings
+from mtclar.steps.label_files import SCHEMA_VERSION, OutFolder, model_facts, side_facts, write_csv, write_json
+from mtclar.steps.label_video import Predictor, Track, labels_table, read_track
+from mtclar.video import Video, find_videos, open_video, video_ids
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What was made of one video: the number of its frames, how many show a face, and its anchors."""
+
+    video_id: str
+    video: str
+    frames: int
+    faces: int
+    anchors: int
+    mean_confidence: float | None
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelResult:
+    """What a call of `run` wrote under `out`."""
+
+    out: Path
+    videos: tuple[VideoResult, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"{v.video}: {v.frames} frames, a face in {v.faces}, {v.anchors} anchors -> {self.out / v.video_id}.html"
+            for v in self.videos
+        ]
+        return "\n".join(lines + [f"  note: {note}" for v in self.videos for note in v.notes])
+
+
+def run(
+    s: LabelSettings,
+    *,
+    videos: Sequence[Path],
+    anchors: Path,
+    model: Predictor | Path | str,
+    out: Path,
+    registry: RegisterSettings | None = None,
+    progress: Progress = silent,
+) -> LabelResult:
+    """Labels every frame of every video.
+
+    Args:
+        s: The section `label` of params.yaml.
+        videos: Files and folders; a folder means all videos in it.
+        anchors: CSV of labelled frames, see `mtclar.data.anchors`.
+        model: A bundle's folder, `models:/NAME@ALIAS`, or a model that is open already.
+        out: Folder for NAME.va.csv, NAME.va.parquet, NAME.va.json and NAME.html of each video, and summary.json.
+            The files of a video appear together; others in the folder are left alone.
+        registry: The section `register`, to look `models:/` up.
+        progress: Called once a frame.
+
+    Raises:
+        MtclarError: Anchors, model or `out` cannot be used, or not one video could be labelled.
+        PartialFailure: Some videos could not be labelled; the others are written.
+    """
+    found = find_videos(videos)
+    names = video_ids(found)
+    marks = read_anchors(anchors).match(names.values())
+    predictor = _predictor(model, registry)
+    done: list[VideoResult] = []
+    failed: dict[Path, str] = {}
+    with OutFolder(Path(out)) as folder:
+        for number, path in enumerate(found, start=1):
+            what = f"{path.name} ({number}/{len(found)})" if len(found) > 1 else path.name
+            try:
+                done.append(_label(s, path, names[path], marks, predictor, folder, progress, what))
+            except MtclarError as error:
+                failed[path] = str(error)
+        if done:
+            with folder.stage() as stage:
+                write_json(_summary(done, failed, predictor), stage / "summary.json")
+    if failed and len(found) == 1:
+        raise MtclarError(next(iter(failed.values())))
+    if failed:
+        listed = "".join(f"\n  {sentence}" for sentence in failed.values())
+        if not done:
+            raise MtclarError(f"none of the {len(found)} videos could be labelled:{listed}")
+        raise PartialFailure(f"{len(done)} of {len(found)} videos are labelled in {out}; these could not be:{listed}")
+    return LabelResult(out, tuple(done))
+
+
+def _predictor(model: Predictor | Path | str, registry: RegisterSettings | None) -> Predictor:
+    """Opens the model that `model` names."""
+    if not isinstance(model, Path | str):
+        return model
+    from mtclar.serving import Bundle
+
+    if not str(model).startswith("models:/"):
+        return Bundle.load(Path(model))
+    if registry is None:
+        raise MtclarError(f"{model}: a model of the registry needs the section 'register' of params.yaml.")
+    try:
+        from mtclar.registry.fetch import fetch_bundle
+
+        return Bundle.load(fetch_bundle(str(model), registry))
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "mlflow":
+            raise
+        raise MtclarError(
+            f"{model}: the model registry needs mlflow; pip install 'mtclar[registry]', or give a bundle's folder."
+        ) from error
+
+
+def _label(
+    s: LabelSettings,
+    path: Path,
+    name: str,
+    marks: Anchors,
+    predictor: Predictor,
+    folder: OutFolder,
+    progress: Progress,
+    what: str,
+) -> VideoResult:
+    """Labels one video and writes its files."""
+    rows = marks.of(name)
+    if not rows:
+        raise MtclarError(f"{path}: {marks.path} holds no anchor for '{name}'; add at least one line for it.")
+    thumbnails = Thumbnails(
+        [row.frame for row in rows if row.frame is not None],
+        [row.time_s for row in rows if row.frame is None and row.time_s is not None],
+    )
+    with open_video(path, fps=s.fps) as video:
+        track = read_track(video, predictor, s, thumbnails, progress, what)
+    placed = marks.on_frames(name, track.times_s)
+    table = labels_table(name, track, placed, predictor, s)
+    notes = _notes(video, track, marks, placed, predictor)
+    facts = side_facts(s, path, name, video.facts, table, marks, placed, predictor, notes)
+    place = PurePosixPath(name)
+    csv, parquet, side, page = (f"{place.name}{suffix}" for suffix in (".va.csv", ".va.parquet", ".va.json", ".html"))
+    with folder.stage(place.parent) as stage:
+        write_csv(table, stage / csv)
+        write_table(table, stage / parquet, LABELS, {"mtclar": json.dumps(facts)})
+        write_json(facts, stage / side)
+        write_label_page(stage / page, table, facts, thumbnails.kept(), thumbnails=s.thumbnails, notes=notes)
+    certain = table["confidence"].mean()
+    return VideoResult(
+        video_id=name,
+        video=path.name,
+        frames=len(table),
+        faces=int(track.has_face.sum()),
+        anchors=len(placed.frames),
+        mean_confidence=None if np.isnan(certain) else round(float(certain), 4),
+        files=tuple(str(place.parent / file) for file in (csv, parquet, side, page)),
+        notes=notes,
+    )
+
+
+def _notes(video: Video, track: Track, marks: Anchors, placed: VideoAnchors, predictor: Predictor) -> tuple[str, ...]:
+    """What the reader of the labels should know, one sentence each."""
+    notes = [*video.warnings, *(f"{note[0].upper()}{note[1:]}." for note in (*marks.notes, *placed.notes))]
+    mute = [str(frame) for frame in placed.frames if not track.has_face[frame]]
+    if mute:
+        notes.append(
+            f"No face was found on the anchor frame(s) {', '.join(mute)}: they keep their label, but no other frame "
+            "can be compared with them."
+        )
+    if not predictor.calibration:
+        notes.append("The model carries no calibration, so the labels have no band and no confidence.")
+    return tuple(notes)
+
+
+def _summary(done: list[VideoResult], failed: dict[Path, str], predictor: Predictor) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": __version__,
+        "model": model_facts(predictor),
+        "labelled": [asdict(video) for video in done],
+        "failed": [{"video": path.name, "error": sentence} for path, sentence in failed.items()],
+    }

@@ -1,0 +1,192 @@
+"""One video on its way to a table of labels: decode, find the face, cut, embed, then fuse the anchors.
+
+Frames stream by one at a time; what stays is an embedding and a box each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from mtclar.data.anchors import VideoAnchors
+from mtclar.data.tables import LABELS
+from mtclar.errors import MtclarError
+from mtclar.faces import CropSpec, Face, HogDetector, cut, overlap, pick
+from mtclar.labelling import Estimate, confidence, half_widths, label_track
+from mtclar.progress import Progress
+from mtclar.report.thumbnails import Thumbnails
+from mtclar.settings import LabelSettings
+from mtclar.video import Video
+
+FULL_QUALITY_PX = 80.0
+"""Side of a face box from which on the picture holds all that detector and encoder ask for (docs of dlib's HOG)."""
+
+
+class Predictor(Protocol):
+    """What labelling asks of a model; `mtclar.serving.Bundle` is one."""
+
+    crop_spec: CropSpec
+    calibration: dict[str, Any] | None
+    facts: dict[str, Any]
+    identity: str
+
+    def embed(self, crops: np.ndarray) -> np.ndarray: ...
+
+    def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class Track:
+    """One face through a video of n frames.
+
+    Attributes:
+        pts: int64 (n,), as the container gives them.
+        times_s: float64 (n,), seconds from the first displayed frame.
+        boxes: float64 (n, 4): x, y, w, h in pixels of the upright frame; NaN where there is no face.
+        scores: float64 (n,), the detector's; NaN where there is no face.
+        embeddings: float32 (n, d); NaN where there is no face.
+    """
+
+    pts: np.ndarray
+    times_s: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    embeddings: np.ndarray
+
+    @property
+    def has_face(self) -> np.ndarray:
+        """bool (n,)."""
+        return ~np.isnan(self.scores)
+
+
+class Follower:
+    """Follows one face: the largest at first, then the one that overlaps it.
+
+    While it is away for up to `lost_after_s` no other face is taken for it; after that, the largest is followed.
+    """
+
+    def __init__(self, lost_after_s: float) -> None:
+        self._lost_after_s = lost_after_s
+        self._last: Face | None = None
+        self._seen_s = 0.0
+
+    def next(self, faces: list[Face], time_s: float) -> Face | None:
+        """The face to take among those of the next frame, if any."""
+        if self._last is not None and time_s - self._seen_s > self._lost_after_s:
+            self._last = None
+        if self._last is not None:
+            last = self._last
+            faces = [face for face in faces if overlap(face, last) > 0]
+        face = pick(faces, self._last)
+        if face is not None:
+            self._last, self._seen_s = face, time_s
+        return face
+
+
+def read_track(
+    video: Video, predictor: Predictor, s: LabelSettings, thumbnails: Thumbnails, progress: Progress, what: str
+) -> Track:
+    """Reads a video to its end and follows one face through it.
+
+    Raises:
+        MtclarError: The video cannot be read, or there is no face in it.
+    """
+    detector = HogDetector(threshold=s.threshold, long_side=s.long_side)
+    follower, spec = Follower(s.lost_after_s), predictor.crop_spec
+    pts: list[int] = []
+    times_s: list[float] = []
+    found: dict[int, Face] = {}
+    crops: list[np.ndarray] = []
+    embedded: list[np.ndarray] = []
+    for frame in video:
+        pts.append(frame.pts)
+        times_s.append(frame.time_s)
+        face = follower.next(detector.detect(frame.image), frame.time_s)
+        shown = frame.image
+        if face is not None:
+            shown = cut(frame.image, face.box, spec)
+            found[frame.index] = face
+            crops.append(shown)
+        if len(crops) == s.batch:
+            embedded.append(predictor.embed(np.stack(crops)))
+            crops.clear()
+        thumbnails.offer(frame.index, frame.time_s, shown)
+        progress(frame.index + 1, max(video.expected_frames or 0, frame.index + 1), what)
+    if crops:
+        embedded.append(predictor.embed(np.stack(crops)))
+    n = len(pts)
+    if not embedded:
+        raise MtclarError(f"{video.path}: no face was found in any of its {n} frames, so there is nothing to label.")
+    embeddings = np.full((n, embedded[0].shape[1]), np.nan, np.float32)
+    boxes, scores = np.full((n, 4), np.nan), np.full(n, np.nan)
+    rows = np.array(list(found))
+    for i in range(len(embedded)):
+        here, rows = rows[: len(embedded[i])], rows[len(embedded[i]) :]
+        embeddings[here] = embedded[i]
+    for index, face in found.items():
+        boxes[index], scores[index] = face.box, face.score
+    return Track(np.array(pts, np.int64), np.array(times_s), boxes, scores, embeddings)
+
+
+def labels_table(
+    video_id: str, track: Track, anchors: VideoAnchors, predictor: Predictor, s: LabelSettings
+) -> pd.DataFrame:
+    """The labels of every frame, with the columns of `tables.LABELS`.
+
+    The band of a frame is its label ± the model's calibrated half-width, clipped to [-1, 1]; an anchor has none of
+    its own. For `confidence` see `mtclar.labelling.confidence`; an anchor's is 1. `quality` is the side of the face
+    box over `FULL_QUALITY_PX`, at most 1.
+
+    Raises:
+        MtclarError: No anchor shows a face.
+    """
+    estimate = label_track(
+        track.embeddings,
+        track.times_s,
+        anchors.frames,
+        anchors.labels,
+        predictor.compare,
+        method=s.fusion,
+        time_scale_s=s.time_scale_s,
+        anchor_weights=anchors.weights,
+    )
+    half = half_widths(predictor.calibration)
+    at_anchor = estimate.is_anchor
+    reach = np.where(at_anchor[:, None], 0.0, half)
+    low, high = (np.clip(estimate.labels + sign * reach, -1, 1) for sign in (-1, 1))
+    n, has_face = len(track.pts), track.has_face
+    columns = {
+        "video_id": video_id,
+        "track_id": 0,
+        "person_id": pd.Series([None] * n, dtype=object),
+        "frame": np.arange(n),
+        "pts": track.pts,
+        "time_s": track.times_s,
+        "valence": estimate.valence,
+        "arousal": estimate.arousal,
+        "valence_lo": low[:, 0],
+        "valence_hi": high[:, 0],
+        "arousal_lo": low[:, 1],
+        "arousal_hi": high[:, 1],
+        "confidence": np.where(at_anchor, 1.0, confidence(half, estimate.spread)),
+        "source": np.where(at_anchor, "anchor", np.where(has_face, "model", "none")),
+        "status": np.where(has_face, "ok", "no_face"),
+        "anchor_ids": _anchor_ids(estimate, anchors.frames),
+        "face_x": track.boxes[:, 0],
+        "face_y": track.boxes[:, 1],
+        "face_w": track.boxes[:, 2],
+        "face_h": track.boxes[:, 3],
+        "face_score": track.scores,
+        "quality": np.minimum(1.0, track.boxes[:, 2:].mean(axis=1) / FULL_QUALITY_PX),
+        "shot_id": 0,
+    }
+    return pd.DataFrame(columns, columns=LABELS.names)
+
+
+def _anchor_ids(estimate: Estimate, frames: np.ndarray) -> list[str]:
+    """The frames of the anchors each row used, separated by spaces."""
+    names = [str(frame) for frame in frames]
+    return [" ".join(names[k] for k in np.flatnonzero(used)) for used in estimate.used]
