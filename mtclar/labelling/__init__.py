@@ -3,7 +3,7 @@
 Evaluate and label both call `label_track`, so what is judged is what labels.
 """
 
-from mtclar.labelling.bands import calibrate, confidence, half_widths
+from mtclar.labelling.bands import confidence, half_widths
 from mtclar.labelling.baselines import copy_latest, interpolate
 from mtclar.labelling.engine import Compare, Estimate, label_track
 from mtclar.labelling.fusion import METHODS, fuse, fusion_weights
@@ -12,7 +12,6 @@ __all__ = [
     "METHODS",
     "Compare",
     "Estimate",
-    "calibrate",
     "confidence",
     "copy_latest",
     "fuse",

@@ -1,4 +1,4 @@
-"""How sure a label is: a half-width measured on people the model never saw, and a confidence from it."""
+"""How sure a label is: the half-width that the evaluation measured on held-out people, and a confidence from it."""
 
 from __future__ import annotations
 
@@ -10,32 +10,6 @@ import numpy as np
 from mtclar.errors import MtclarError
 
 DIMENSIONS = ("valence", "arousal")
-
-
-def calibrate(errors: np.ndarray, coverage: float) -> dict[str, float]:
-    """Measures the band: the half-width that holds the share `coverage` of errors on held-out frames.
-
-    This is the split-conformal quantile, the ceil((m + 1) coverage)-th smallest of the m absolute errors of a
-    dimension (Lei et al., JASA 113, 2018), capped at 2, the width of the whole range.
-
-    Args:
-        errors: Predicted minus true label of frames that are no anchors (m, 2): valence, arousal. NaN rows are left
-            out.
-        coverage: Share of frames to be covered, in (0, 1).
-
-    Returns:
-        `{"valence": half-width, "arousal": half-width, "coverage": coverage}`.
-
-    Raises:
-        MtclarError: There is no error to measure from.
-    """
-    size = np.abs(np.asarray(errors, float).reshape(-1, 2))
-    size = np.sort(size[~np.isnan(size).any(axis=1)], axis=0)
-    if not len(size):
-        raise MtclarError("the band cannot be measured: no held-out frame has both a label and an estimate.")
-    rank = int(np.ceil((len(size) + 1) * coverage))
-    widths = size[rank - 1] if rank <= len(size) else np.full(2, 2.0)
-    return {"valence": min(2.0, float(widths[0])), "arousal": min(2.0, float(widths[1])), "coverage": float(coverage)}
 
 
 def half_widths(calibration: Mapping[str, Any] | None) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtclar.errors import MtclarError
-from mtclar.labelling.fusion import fusion_weights
+from mtclar.labelling.fusion import fuse, fusion_weights
 
 Compare = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 """`compare(left (m, d), right (m, d)) -> (similar (m,), d_valence (m,), d_arousal (m,))`, as a Predictor has it."""
@@ -100,10 +100,8 @@ def label_track(
         right = np.tile(embeddings[spoken], (len(some), 1))
         same, *deltas = (np.asarray(part, float).reshape(len(some), -1) for part in compare(left, right))
         weights = fusion_weights(times_s[some], times_s[spoken], method, time_scale_s, trust)
-        votes = labels[support].T[:, None, :] + np.stack(deltas)  # (2, queries, anchors)
-        mean = (weights * votes).sum(axis=2)
-        out[some] = np.clip(mean, -1.0, 1.0).T
-        spread[some] = np.sqrt((weights * (votes - mean[..., None]) ** 2).sum(axis=2)).T
+        for dimension, delta in enumerate(deltas):
+            out[some, dimension], spread[some, dimension] = fuse(labels[support, dimension], delta, weights)
         used[np.ix_(some, support)] = weights >= _USED_SHARE
         similar[some] = (weights * same).sum(axis=1)
     is_anchor = np.zeros(n, bool)

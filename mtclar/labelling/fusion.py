@@ -58,27 +58,18 @@ def fusion_weights(
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def fuse(
-    anchor_labels: np.ndarray,
-    deltas: np.ndarray,
-    times_s: np.ndarray,
-    anchor_times_s: np.ndarray,
-    method: str,
-    time_scale_s: float,
-    anchor_weights: np.ndarray | None = None,
-) -> np.ndarray:
-    """The weighted mean of label + delta over the anchors, clipped to [-1, 1].
+def fuse(anchor_labels: np.ndarray, deltas: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The weighted mean of label + delta over the anchors, and how far they disagree.
 
     Args:
         anchor_labels: One dimension's labels of the anchors (k,), in [-1, 1].
         deltas: What the model sees between frame and anchor (n, k): label(frame) - label(anchor).
-        times_s, anchor_times_s, method, time_scale_s, anchor_weights: See `fusion_weights`.
+        weights: Each anchor's share in each frame (n, k), see `fusion_weights`.
 
     Returns:
-        One value a frame (n,), in [-1, 1].
-
-    Raises:
-        MtclarError: The method is not known, or there is no anchor.
+        One value a frame (n,), clipped to [-1, 1], and the weighted standard deviation of the anchors' votes (n,).
     """
-    weights = fusion_weights(times_s, anchor_times_s, method, time_scale_s, anchor_weights)
-    return np.clip((weights * (np.asarray(anchor_labels, float) + deltas)).sum(axis=1), -1.0, 1.0)
+    votes = np.asarray(anchor_labels, float) + deltas
+    mean = (weights * votes).sum(axis=1)
+    spread = np.sqrt((weights * (votes - mean[:, None]) ** 2).sum(axis=1))
+    return np.clip(mean, -1.0, 1.0), spread
