@@ -97,6 +97,8 @@ class EvaluateSettings(Section):
     stride: Positive
     bootstrap: Annotated[int, Field(ge=100)]
     coverage: Annotated[float, Field(gt=0, lt=1)]
+    fusion: Literal["time", "mean", "nearest"]
+    time_scale_s: Annotated[float, Field(gt=0)]
 
 
 class ExportSettings(Section):

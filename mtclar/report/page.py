@@ -34,7 +34,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; margin: 0 auto; max
 h1 { font-size: 1.6rem; margin: 0 0 .3rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 p.lead { color: #4a5a6a; margin-top: 0 } svg { max-width: 100%; height: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #dde4ea; text-align: right }
+table { display: block; overflow-x: auto }
+th, td { padding: .25rem .7rem; white-space: nowrap; border-bottom: 1px solid #dde4ea; text-align: right }
 th:first-child, td:first-child { text-align: left } thead th { border-bottom: 2px solid #8796a5; text-align: right }
 figure { display: inline-block; margin: 0 .5rem .5rem 0; vertical-align: top }
 figure img { display: block; border-radius: 4px } figcaption { font-size: .8rem; color: #4a5a6a; white-space: pre-line }
@@ -72,12 +73,19 @@ def text(words: str) -> Markup:
     return Markup("<p>{}</p>").format(words)
 
 
-def figure(fig: Figure) -> Markup:
-    """A matplotlib figure as inline SVG."""
+def figure(fig: Figure, description: str = "") -> Markup:
+    """A matplotlib figure as inline SVG, the same bytes for the same figure.
+
+    `description` is what a screen reader says in its place.
+    """
+    import matplotlib
+
     buffer = io.StringIO()
-    fig.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-    svg = buffer.getvalue()
-    return Markup(re.sub(r"^.*?(?=<svg)", "", svg, count=1, flags=re.DOTALL))  # noqa: S704 - our own drawing
+    with matplotlib.rc_context({"svg.hashsalt": "mtclar"}):
+        fig.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    svg = re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), count=1, flags=re.DOTALL)
+    named = Markup('<svg role="img" aria-label="{}" ').format(description) if description else Markup("<svg ")
+    return named + Markup(svg.removeprefix("<svg "))  # noqa: S704 - our own drawing
 
 
 def table(frame: pd.DataFrame, digits: int = 3) -> Markup:
@@ -99,6 +107,6 @@ def table(frame: pd.DataFrame, digits: int = 3) -> Markup:
 def picture(rgb: np.ndarray, caption: str = "", width: int = 96) -> Markup:
     """An RGB picture, embedded, with its caption."""
     data = base64.b64encode(encode(rgb, 85)).decode()
-    return Markup('<figure><img alt="{}" width="{}" src="data:image/jpeg;base64,{}"><figcaption>{}</figcaption></figure>').format(
-        caption, width, data, caption
-    )
+    return Markup(
+        '<figure><img alt="{}" width="{}" src="data:image/jpeg;base64,{}"><figcaption>{}</figcaption></figure>'
+    ).format(caption, width, data, caption)

@@ -1,0 +1,154 @@
+"""The model's heads on their own: pairs of faces, and single pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtclar.data.tables import EXPRESSIONS
+from mtclar.evaluation.bootstrap import by_cluster, pigeonhole
+from mtclar.evaluation.metrics import confusion
+from mtclar.evaluation.scores import affect_block, block
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of faces with what is true of them and what the model says.
+
+    Attributes:
+        left_person, right_person: (n,), subject ids of query and anchor.
+        similar: bool (n,), whether both show one expression.
+        delta: float64 (n, 2), label(left) - label(right); NaN where not known.
+        similar_p: float64 (n,), predicted probability that they are similar.
+        delta_p: float64 (n, 2), predicted difference.
+    """
+
+    left_person: np.ndarray
+    right_person: np.ndarray
+    similar: np.ndarray
+    delta: np.ndarray
+    similar_p: np.ndarray
+    delta_p: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Single pictures with what is true of them and what the supervised heads say.
+
+    Attributes:
+        person: (n,), subject ids.
+        expression: int (n,), position in `EXPRESSIONS`, -1 where not known.
+        truth: float64 (n, 2), valence and arousal.
+        expression_p: float64 (n, 8), predicted probabilities.
+        affect_p: float64 (n, 2), predicted valence and arousal.
+    """
+
+    person: np.ndarray
+    expression: np.ndarray
+    truth: np.ndarray
+    expression_p: np.ndarray
+    affect_p: np.ndarray
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the baselines know of the training faces.
+
+    Attributes:
+        mean: float64 (2,), mean valence and arousal.
+        class_mean: float64 (8, 2), the same of each expression; `mean` where an expression does not occur.
+        majority: int, the most frequent expression.
+        mean_delta: float64 (2,), mean difference over the training pairs.
+    """
+
+    mean: np.ndarray
+    class_mean: np.ndarray
+    majority: int
+    mean_delta: np.ndarray
+
+
+def training_facts(expression: np.ndarray, affect: np.ndarray, delta: np.ndarray) -> Training:
+    """Facts of the training faces: `expression` int (n,), -1 unknown; `affect` (n, 2), `delta` (m, 2), NaN unknown.
+
+    Without any known training label a mean is 0, the middle of the range.
+    """
+    known = np.isfinite(affect).all(axis=1)
+    mean = affect[known].mean(axis=0) if known.any() else np.zeros(2)
+    each = [affect[known & (expression == k)] for k in range(len(EXPRESSIONS))]
+    paired = delta[np.isfinite(delta).all(axis=1)]
+    return Training(
+        mean=mean,
+        class_mean=np.stack([labels.mean(axis=0) if len(labels) else mean for labels in each]),
+        majority=int(np.bincount(expression[expression >= 0], minlength=len(EXPRESSIONS)).argmax()),
+        mean_delta=paired.mean(axis=0) if len(paired) else np.zeros(2),
+    )
+
+
+def score_pairs(pairs: Pairs, training: Training, *, resamples: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Similarity accuracy and the metrics of the predicted differences, with intervals over people (pigeonhole).
+
+    Beside them: for similarity, chance and the more frequent answer; for differences, no difference (what copying the
+    anchor says) and the mean difference of the training pairs.
+    """
+    n = len(pairs.similar)
+    found: dict[str, Any] = {
+        "n_pairs": n,
+        "n_people": len(np.union1d(pairs.left_person, pairs.right_person)),
+    }
+    if n == 0:
+        return found
+    people = pigeonhole(pairs.left_person, pairs.right_person, resamples, rng)
+    share = pairs.similar.mean()
+    found["similarity"] = {
+        **block({"accuracy": people.share((pairs.similar_p > 0.5) == pairs.similar)}),
+        "chance": {"accuracy": 0.5},
+        "majority": {"accuracy": max(share, 1 - share)},
+    }
+    known = np.isfinite(pairs.delta).all(axis=1)
+    found["n_pairs_with_labels"] = int(known.sum())
+    if known.any():
+        truth = pairs.delta[known]
+        people = pigeonhole(pairs.left_person[known], pairs.right_person[known], resamples, rng)
+        found["delta"] = {
+            **affect_block(people, truth, pairs.delta_p[known]),
+            "zero": affect_block(people, truth, np.zeros_like(truth)),
+            "mean": affect_block(people, truth, np.broadcast_to(training.mean_delta, truth.shape)),
+        }
+    return found
+
+
+def score_pictures(
+    pictures: Pictures, training: Training, *, resamples: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Expression accuracy and macro-F1, and the metrics of valence and arousal, with intervals by person.
+
+    Beside them: chance (1/8) and the training faces' most frequent expression; the training mean of the picture's
+    *true* expression (an oracle: it is told the class) and the mean of all training faces.
+    """
+    found: dict[str, Any] = {"n_pictures": len(pictures.person), "n_people": len(np.unique(pictures.person))}
+    if len(pictures.person) == 0:
+        return found
+    told = pictures.expression >= 0
+    if told.any():
+        truth, classes = pictures.expression[told], len(EXPRESSIONS)
+        people = by_cluster(pictures.person[told], resamples, rng)
+        found["expression"] = {
+            **block(people.classification(truth, pictures.expression_p[told].argmax(axis=1), classes)),
+            "chance": {"accuracy": 1 / classes},
+            "majority": block(people.classification(truth, np.full(len(truth), training.majority), classes)),
+            "n_pictures": int(told.sum()),
+        }
+    people = by_cluster(pictures.person, resamples, rng)
+    oracle = np.where(told[:, None], training.class_mean[pictures.expression], training.mean)
+    found |= affect_block(people, pictures.truth, pictures.affect_p)
+    found["class_mean"] = affect_block(people, pictures.truth, oracle)
+    found["train_mean"] = affect_block(people, pictures.truth, np.broadcast_to(training.mean, oracle.shape))
+    return found
+
+
+def expression_confusion(pictures: Pictures) -> np.ndarray:
+    """Counts (8, 8) of true (row) and predicted (column) expressions."""
+    told = pictures.expression >= 0
+    return confusion(pictures.expression[told], pictures.expression_p[told].argmax(axis=1), len(EXPRESSIONS))

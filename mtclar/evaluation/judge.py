@@ -1,0 +1,246 @@
+"""Everything `mtclar evaluate` finds out about a model, from embeddings and tables; no files, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from typing import Protocol as Interface
+
+import numpy as np
+
+from mtclar.data.tables import EXPRESSIONS
+from mtclar.errors import MtclarError
+from mtclar.evaluation.bootstrap import by_cluster
+from mtclar.evaluation.calibration import HalfWidth, half_width
+from mtclar.evaluation.clips import DIMENSIONS, Clip, clips_of, pictures_of
+from mtclar.evaluation.heads import (
+    Pairs,
+    Pictures,
+    Training,
+    expression_confusion,
+    score_pairs,
+    score_pictures,
+    training_facts,
+)
+from mtclar.evaluation.protocol import Labelled, Protocol, label_clip
+from mtclar.evaluation.scores import block, score_clips
+from mtclar.labelling import label_track
+from mtclar.settings import EvaluateSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROTOCOLS: tuple[Protocol, ...] = ("first", "stride")
+_CHUNK = 16384  # pairs compared at a time
+
+
+class Heads(Interface):
+    """The part of a Predictor that works on embeddings; see docs/architecture.md."""
+
+    def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+    def single(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of some rows of a faces store.
+
+    Attributes:
+        rows: int (m,), ascending.
+        values: float32 (m, d).
+    """
+
+    rows: np.ndarray
+    values: np.ndarray
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Embeddings (n, d) of store rows (n,), all of which must be among `rows`."""
+        return self.values[np.searchsorted(self.rows, rows)]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found.
+
+    Attributes:
+        metrics: Nested numbers, NaN where unknown.
+        calibration: Content of calibration.json.
+        labelled: The split's clips by each protocol.
+        pairs: The split's pairs.
+        confusion: int (8, 8), true by predicted expression of the split's pictures.
+    """
+
+    metrics: dict[str, Any]
+    calibration: dict[str, Any]
+    labelled: dict[str, list[Labelled]]
+    pairs: Pairs
+    confusion: np.ndarray
+
+
+def rows_needed(faces: pd.DataFrame, pairs: pd.DataFrame, split: str) -> np.ndarray:
+    """Store rows (m,), ascending, that must be embedded: clips and pictures of the split, its pairs, validation clips.
+
+    Raises:
+        MtclarError: The split has nothing to judge, or a pair names a face that the store does not have or that
+            belongs to another split.
+    """
+    parts = [pictures_of(faces, split)]
+    parts += [clip.rows for name in {split, "validation"} for clip in clips_of(faces, name)]
+    chosen = pairs[pairs["split"] == split]
+    named = np.unique(chosen[["left", "right"]].to_numpy(np.int64))
+    if len(named) and not (named[0] >= 0 and named[-1] < len(faces)):
+        raise MtclarError(
+            f"the pairs name face {named[-1]}, but the store has {len(faces)} faces; run 'mtclar pair' on this store."
+        )
+    if (faces["split"].to_numpy()[named] != split).any():
+        raise MtclarError(f"pairs of split '{split}' name faces of another split; run 'mtclar pair' on this store.")
+    if not len(named) and not len(parts[0]) and not clips_of(faces, split):
+        raise MtclarError(f"split '{split}' has no labelled clips, pictures or pairs to judge; see crop.{split}.")
+    return np.unique(np.concatenate([*parts, named]))
+
+
+def judge(
+    settings: EvaluateSettings, faces: pd.DataFrame, pairs: pd.DataFrame, embeddings: Embeddings, heads: Heads
+) -> Judgement:
+    """Judges a model on the people of one split.
+
+    Args:
+        settings: Which split, which stride, how many resamples.
+        faces: Table of the faces store.
+        pairs: Table with the columns of `tables.PAIRS`.
+        embeddings: Of all `rows_needed`.
+        heads: The trained heads.
+    """
+    rng = np.random.default_rng(settings.seed)
+    draw: dict[str, Any] = {"resamples": settings.bootstrap, "rng": rng}
+    training = _training(faces, pairs)
+    clips = clips_of(faces, settings.split)
+    labelled: dict[str, list[Labelled]] = {
+        name: [_label(settings, clip, name, embeddings, heads, training.mean) for clip in clips] for name in PROTOCOLS
+    }
+    paired = _pairs(faces, pairs[pairs["split"] == settings.split], embeddings, heads)
+    pictures = _pictures(faces, pictures_of(faces, settings.split), embeddings, heads)
+    metrics: dict[str, Any] = {
+        "few_shot": {},
+        "pairs": score_pairs(paired, training, **draw),
+        "single": score_pictures(pictures, training, **draw),
+    }
+    for name in PROTOCOLS:
+        metrics["few_shot"][name] = score_clips(labelled[name], with_anchors=False, **draw)
+        metrics["few_shot"][f"{name}_with_anchors"] = score_clips(labelled[name], with_anchors=True, **draw)
+
+    held_out = clips_of(faces, "validation")
+    first = [_label(settings, clip, "first", embeddings, heads, training.mean) for clip in held_out]
+    widths = {name: half_width(_errors(first, k), settings.coverage) for k, name in enumerate(DIMENSIONS)}
+    calibration = {
+        **{name: width.value for name, width in widths.items()},
+        "coverage": settings.coverage,
+        "n_clips": widths["valence"].clips,
+        "n_frames": int(sum(item.queries.sum() for item in first)),
+        "guaranteed": widths["valence"].guaranteed,
+        "protocol": "first",
+        "split": "validation",
+    }
+    metrics["calibration"] = _coverage(settings, labelled["first"], widths, rng)
+    rows = [clip.rows for clip in clips]
+    metrics |= {
+        "n_clips": len(clips),
+        "n_frames": sum(len(clip) for clip in clips),
+        "n_pictures": len(pictures.person),
+        "n_people": _people(faces, np.concatenate([*rows, pictures_of(faces, settings.split)])),
+        "split": settings.split,
+        "stride": settings.stride,
+        "bootstrap": settings.bootstrap,
+    }
+    return Judgement(metrics, calibration, labelled, paired, expression_confusion(pictures))
+
+
+def _label(
+    settings: EvaluateSettings, clip: Clip, protocol: Protocol, embeddings: Embeddings, heads: Heads, mean: np.ndarray
+) -> Labelled:
+    """One clip by every method of a protocol."""
+
+    def labeller(some: np.ndarray, times_s: np.ndarray, anchors: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return label_track(
+            some,
+            times_s,
+            anchors,
+            labels,
+            heads.compare,
+            method=settings.fusion,
+            time_scale_s=settings.time_scale_s,
+        ).labels
+
+    own = embeddings[clip.rows]
+    _, valence, arousal = heads.single(own)
+    alone = np.stack([valence, arousal], axis=1).astype(np.float64)
+    return label_clip(clip, own, protocol, stride=settings.stride, labeller=labeller, mean=mean, zero_shot=alone)
+
+
+def _errors(labelled: Sequence[Labelled], dimension: int) -> list[np.ndarray]:
+    """mtclar's errors on the frames that are not anchors, a clip each."""
+    return [(item.methods["mtclar"] - item.clip.truth)[item.queries, dimension] for item in labelled]
+
+
+def _coverage(
+    settings: EvaluateSettings, labelled: Sequence[Labelled], widths: Mapping[str, HalfWidth], rng: np.random.Generator
+) -> dict[str, Any]:
+    """Share of the judged frames whose truth lies within the calibrated band, with its interval by clip."""
+    found: dict[str, Any] = {"target": settings.coverage, "same_clips": settings.split == "validation"}
+    for k, (name, width) in enumerate(widths.items()):
+        errors = _errors(labelled, k)
+        found[name] = {"half_width": width.value, "guaranteed": width.guaranteed}
+        if width.clips and sum(map(len, errors)):
+            clip = np.repeat(np.arange(len(errors)), [len(part) for part in errors])
+            holds = np.abs(np.concatenate(errors)) <= width.value
+            found[name] |= block({"coverage": by_cluster(clip, settings.bootstrap, rng).share(holds)})
+    return found
+
+
+def _training(faces: pd.DataFrame, pairs: pd.DataFrame) -> Training:
+    chosen = faces[faces["split"] == "train"]
+    delta = pairs.loc[pairs["split"] == "train", ["d_valence", "d_arousal"]].to_numpy(np.float64)
+    return training_facts(_codes(chosen), chosen[list(DIMENSIONS)].to_numpy(np.float64), delta)
+
+
+def _codes(faces: pd.DataFrame) -> np.ndarray:
+    """Expressions as positions in EXPRESSIONS, -1 where not known."""
+    code = {name: k for k, name in enumerate(EXPRESSIONS)}
+    return np.array([code.get(name, -1) for name in faces["expression"]], np.int64)
+
+
+def _people(faces: pd.DataFrame, rows: np.ndarray) -> int:
+    return int(faces["subject_id"].iloc[rows.astype(np.int64)].nunique())
+
+
+def _pairs(faces: pd.DataFrame, chosen: pd.DataFrame, embeddings: Embeddings, heads: Heads) -> Pairs:
+    """The split's pairs with the model's answers."""
+    left, right = chosen["left"].to_numpy(np.int64), chosen["right"].to_numpy(np.int64)
+    answers = [
+        np.stack(heads.compare(embeddings[left[part]], embeddings[right[part]]), axis=1)
+        for part in (slice(start, start + _CHUNK) for start in range(0, len(left), _CHUNK))
+    ]
+    answer = np.concatenate(answers).astype(np.float64) if answers else np.empty((0, 3))
+    people = faces["subject_id"].to_numpy(str)
+    return Pairs(
+        left_person=people[left],
+        right_person=people[right],
+        similar=chosen["similar"].to_numpy(bool),
+        delta=chosen[["d_valence", "d_arousal"]].to_numpy(np.float64),
+        similar_p=answer[:, 0],
+        delta_p=answer[:, 1:],
+    )
+
+
+def _pictures(faces: pd.DataFrame, rows: np.ndarray, embeddings: Embeddings, heads: Heads) -> Pictures:
+    """The split's single pictures with the model's answers."""
+    expression, valence, arousal = heads.single(embeddings[rows])
+    return Pictures(
+        person=faces["subject_id"].to_numpy(str)[rows],
+        expression=_codes(faces.iloc[rows]),
+        truth=faces[list(DIMENSIONS)].to_numpy(np.float64)[rows],
+        expression_p=np.asarray(expression, np.float64),
+        affect_p=np.stack([valence, arousal], axis=1).astype(np.float64),
+    )

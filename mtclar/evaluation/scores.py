@@ -1,0 +1,122 @@
+"""From labels to the nested numbers of metrics.json.
+
+A block of numbers is `{"ccc": 0.8, ..., "ci_low": {"ccc": 0.7, ...}, "ci_high": {...}}`: the value stands under its
+plain name and its 95 % interval beside it. Unknown is NaN here and null in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mtclar.evaluation.bootstrap import Bootstrap, Draws, by_cluster
+from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.metrics import from_sums, sums
+from mtclar.evaluation.protocol import Labelled
+
+BASELINES = ("copy", "interpolate", "class_mean")
+"""What mtclar is compared with, frame by frame."""
+
+
+def block(draws: Mapping[str, Draws]) -> dict[str, Any]:
+    """Values of some metrics with their intervals."""
+    bounds = {name: draw.interval() for name, draw in draws.items()}
+    return {
+        **{name: draw.value for name, draw in draws.items()},
+        "ci_low": {name: low for name, (low, _) in bounds.items()},
+        "ci_high": {name: high for name, (_, high) in bounds.items()},
+    }
+
+
+def affect_block(bootstrap: Bootstrap, truth: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
+    """The regression metrics of both dimensions: `truth` and `prediction` (n, 2)."""
+    return {name: block(bootstrap.regression(truth[:, k], prediction[:, k])) for k, name in enumerate(DIMENSIONS)}
+
+
+def score_clips(
+    labelled: Sequence[Labelled], *, with_anchors: bool, resamples: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Scores every method over all frames of all clips together (pooled), with intervals by clip.
+
+    Besides the metrics of `metrics.REGRESSION` each method gets, per dimension,
+
+    - `delta_ccc`: CCC of the deviations from the given label, y - y_anchor against p - y_anchor. It takes away what the
+      anchor gives away; copying the anchor has 0.
+    - `clip_ccc`: mean CCC of the clips that have one, and `undefined_clips`: how many clips have no PCC, because truth
+      or prediction does not move in them.
+
+    Args:
+        labelled: The clips, each labelled by the same methods.
+        with_anchors: Whether the anchor frames are scored too; they are nearly free, so they are not by default.
+        resamples: Of the bootstrap.
+        rng: Where its draws come from.
+
+    Returns:
+        `{method: {dimension: block}, "gain": {baseline: {dimension: block}}, "n_clips": ..., ...}`; a gain is mtclar
+        minus the baseline with its paired interval, and `separate` tells that the two methods' intervals of CCC do not
+        overlap and mtclar's is the higher.
+    """
+    masks = [np.ones(len(item.clip), bool) if with_anchors else item.queries for item in labelled]
+    kept = [(item, mask) for item, mask in zip(labelled, masks, strict=True) if mask.any()]
+    found: dict[str, Any] = {
+        "n_clips": len(kept),
+        "n_frames": int(sum(mask.sum() for _, mask in kept)),
+        "n_people": len({item.clip.person for item, _ in kept}),
+        "n_anchors": int(sum(len(item.anchors) for item, _ in kept)),
+    }
+    if not kept:
+        return found
+    clip = np.repeat(np.arange(len(kept)), [int(mask.sum()) for _, mask in kept])
+    truth = np.concatenate([item.clip.truth[mask] for item, mask in kept])
+    given = np.concatenate([item.given[mask] for item, mask in kept])
+    bootstrap = by_cluster(clip, resamples, rng)
+    draws: dict[str, dict[str, dict[str, Draws]]] = {}
+    for method in kept[0][0].methods:
+        predicted = np.concatenate([item.methods[method][mask] for item, mask in kept])
+        draws[method], found[method] = {}, {}
+        for k, name in enumerate(DIMENSIONS):
+            y, p, a = truth[:, k], predicted[:, k], given[:, k]
+            draws[method][name] = bootstrap.regression(y, p)
+            draws[method][name]["delta_ccc"] = bootstrap.regression(y - a, p - a)["ccc"]
+            found[method][name] = {**block(draws[method][name]), **_per_clip(clip, y, p)}
+    found["gain"] = {other: _gain(draws["mtclar"], draws[other]) for other in BASELINES}
+    return found
+
+
+def _per_clip(clip: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
+    """Mean CCC over the clips that have one, and the number of clips without a PCC."""
+    total = np.zeros((clip.max() + 1, 9))
+    np.add.at(total, clip, sums(truth, prediction))
+    each = from_sums(total)
+    known = each["ccc"][np.isfinite(each["ccc"])]
+    return {
+        "clip_ccc": float(known.mean()) if len(known) else float("nan"),
+        "undefined_clips": int(np.isnan(each["pcc"]).sum()),
+    }
+
+
+def _gain(ours: dict[str, dict[str, Draws]], other: dict[str, dict[str, Draws]]) -> dict[str, Any]:
+    """mtclar minus a baseline, CCC and RMSE, paired."""
+    found = {}
+    for name in DIMENSIONS:
+        difference = {metric: ours[name][metric] - other[name][metric] for metric in ("ccc", "rmse")}
+        low, high = ours[name]["ccc"].interval()[0], other[name]["ccc"].interval()[1]
+        found[name] = {**block(difference), "separate": bool(low > high)}
+    return found
+
+
+def plain(value: Any) -> Any:
+    """Nested numbers as JSON can hold them: numpy scalars become Python's, NaN and infinity become None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return round(float(value), 6) if np.isfinite(value) else None
+    return value

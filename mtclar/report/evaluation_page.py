@@ -1,0 +1,200 @@
+"""The page that `mtclar evaluate` leaves: what was judged, how well, beside what, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.judge import Judgement
+from mtclar.evaluation.protocol import Labelled
+from mtclar.evaluation.scores import BASELINES
+from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
+from mtclar.report import charts
+from mtclar.report.page import Markup, Section, figure, table, text, write_page
+
+_SHOWN = ("mtclar", "copy", "interpolate")
+_POINTS = 1500
+
+
+def write_evaluation(path: Path, judgement: Judgement, shown: Sequence[int], facts: Mapping[str, str]) -> None:
+    """Writes the report.
+
+    Args:
+        path: The HTML file.
+        judgement: What was found.
+        shown: Positions of the clips whose curves are drawn.
+        facts: What the footer states: model, data revision, git revision.
+    """
+    metrics = judgement.metrics
+    sections = [Section("Summary", _summary(metrics))]
+    if shown:
+        sections += [
+            Section("One anchor a clip", _few_shot(judgement, "first", shown)),
+            Section(f"An anchor every {metrics['stride']} frames", _few_shot(judgement, "stride", shown)),
+        ]
+    if metrics["pairs"]["n_pairs"]:
+        sections.append(Section("Pairs of faces", _pairs(judgement)))
+    if judgement.confusion.sum():
+        sections.append(Section("Expressions of single pictures", _pictures(judgement)))
+    sections.append(Section("The band", _band(judgement)))
+    lead = (
+        f"Split “{metrics['split']}”: {metrics['n_people']} people that training has not seen, "
+        f"{metrics['n_clips']} clips of {metrics['n_frames']} labelled frames, {metrics['n_pictures']} pictures, "
+        f"{metrics['pairs']['n_pairs']} pairs."
+    )
+    footer = " · ".join(f"{name}: {value}" for name, value in facts.items())
+    write_page(path, "How well mtclar labels", sections, lead=lead, footer=footer)
+
+
+def _summary(metrics: Mapping[str, Any]) -> Markup:
+    words = text(
+        f"Brackets are 95 % intervals from {metrics['bootstrap']} bootstrap resamples of whole clips (few-shot), of "
+        "people (pictures) or of both people of a pair. Metrics are computed over the frames of all clips together, "
+        "with population statistics; anchor frames are not scored. “Class mean” is the mean label of the training "
+        "faces; for pictures, of those with the picture's true expression, which the model is not told."
+    )
+    return table(pd.DataFrame(summary_rows(metrics), columns=SUMMARY_COLUMNS)) + words
+
+
+def _few_shot(judgement: Judgement, protocol: str, shown: Sequence[int]) -> Markup:
+    """One protocol: verdict, all metrics of all methods, intervals, curves, scatter."""
+    found = judgement.metrics["few_shot"][protocol]
+    free = judgement.metrics["few_shot"][f"{protocol}_with_anchors"]
+    labelled = judgement.labelled[protocol]
+    if not found["n_frames"]:
+        return text("Every labelled frame is an anchor here, so there is nothing to score.")
+    methods = [name for name in charts.COLOURS if name in found]
+    rule = {
+        "first": "The label of the first frame of each clip is given; every other frame is labelled from it. With a "
+        "single anchor, interpolating and copying are the same.",
+        "stride": "Labels recur along the clip. mtclar and “copy anchor” use only the latest anchor at or before a "
+        "frame; “interpolate” and “mtclar, all anchors” also look ahead to the next.",
+    }[protocol]
+    body = text(
+        f"{rule} {found['n_anchors']} anchors label {found['n_frames']} frames of {found['n_clips']} clips "
+        f"and {found['n_people']} people."
+    )
+    body += text(_verdict(found))
+    body += figure(charts.intervals(found, methods), f"CCC with 95 % intervals, {protocol}")
+    rows = [
+        [
+            f"{charts.NAMES[name]}, {dimension}",
+            *(found[name][dimension][metric] for metric in ("ccc", "pcc", "rmse", "mae", "sagr", "delta_ccc")),
+            free[name][dimension]["ccc"],
+            found[name][dimension]["clip_ccc"],
+            found[name][dimension]["undefined_clips"],
+        ]
+        for dimension in DIMENSIONS
+        for name in methods
+    ]
+    head = ["method", "CCC", "PCC", "RMSE", "MAE", "SAGR", "CCC of change", "CCC, anchors scored", "CCC within clips"]
+    body += table(pd.DataFrame(rows, columns=[*head, "clips without PCC"]))
+    body += text(
+        "“CCC of change” compares deviations from the anchor's label, so it takes away what the anchor gives "
+        "away. “CCC within clips” is the mean over clips; truth or prediction does not move in the clips without PCC."
+    )
+    chosen = [labelled[k] for k in shown]
+    body += text(f"Curves of {len(chosen)} clips, from the smallest error of mtclar with one anchor to the largest:")
+    body += figure(charts.curves(chosen, _SHOWN), f"valence and arousal over time, {protocol}")
+    truth, ours = _scored(labelled)
+    pick = _some(len(truth))
+    body += text(f"Each frame's label against the truth ({len(pick)} of {len(truth)} frames):")
+    return body + figure(charts.scatter(truth[pick], ours[pick], limit=1, what=""), f"predicted by true, {protocol}")
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    """One sentence on whether mtclar is above its baselines, and how surely."""
+    parts = []
+    for dimension in DIMENSIONS:
+        apart = [charts.NAMES[name] for name in BASELINES if found["gain"][name][dimension]["separate"]]
+        rest = [charts.NAMES[name] for name in BASELINES if charts.NAMES[name] not in apart]
+        words = f"for {dimension}, mtclar's CCC is "
+        words += f"above {_and(apart)} with intervals apart" if apart else "above no baseline with intervals apart"
+        parts.append(words + (f", but not above {_and(rest)} so surely" if apart and rest else ""))
+    sentence = "; ".join(parts)
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _scored(labelled: Sequence[Labelled]) -> tuple[np.ndarray, np.ndarray]:
+    """Truth and mtclar's labels (n, 2) of all frames that are not anchors."""
+    truth = np.concatenate([item.clip.truth[item.queries] for item in labelled])
+    return truth, np.concatenate([item.methods["mtclar"][item.queries] for item in labelled])
+
+
+def _some(count: int) -> np.ndarray:
+    """At most `_POINTS` of `count` positions, always the same, ascending."""
+    if count <= _POINTS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, _POINTS, replace=False))
+
+
+def _pairs(judgement: Judgement) -> Markup:
+    """Similarity, and predicted against true differences."""
+    found, pairs = judgement.metrics["pairs"], judgement.pairs
+    same = found["similarity"]
+    body = text(
+        f"Whether two faces show one expression: {same['accuracy']:.3f} of {found['n_pairs']} pairs are told right "
+        f"(95 % interval {same['ci_low']['accuracy']:.3f} to {same['ci_high']['accuracy']:.3f}; chance 0.5; always the "
+        f"more frequent answer {same['majority']['accuracy']:.3f})."
+    )
+    if "delta" not in found:
+        return body
+    blocks = [("mtclar", found["delta"]), ("no difference", found["delta"]["zero"]), ("mean", found["delta"]["mean"])]
+    rows = [
+        [f"{name}, {dimension}", *(block[dimension][metric] for metric in ("ccc", "pcc", "rmse", "mae", "sagr"))]
+        for dimension in DIMENSIONS
+        for name, block in blocks
+    ]
+    body += table(pd.DataFrame(rows, columns=["difference", "CCC", "PCC", "RMSE", "MAE", "SAGR"]))
+    known = np.flatnonzero(np.isfinite(pairs.delta).all(axis=1))
+    pick = known[_some(len(known))]
+    body += text(f"Predicted against true differences ({len(pick)} of {len(known)} pairs):")
+    return body + figure(
+        charts.scatter(pairs.delta[pick], pairs.delta_p[pick], limit=2, what="difference in "), "pair differences"
+    )
+
+
+def _pictures(judgement: Judgement) -> Markup:
+    """Accuracy and the confusion matrix."""
+    found = judgement.metrics["single"]["expression"]
+    words = text(
+        f"Accuracy {found['accuracy']:.3f} and macro-F1 {found['macro_f1']:.3f} on {found['n_pictures']} pictures; "
+        f"chance is 0.125, and always naming the most frequent training expression gives "
+        f"{found['majority']['accuracy']:.3f}. Shades are shares of each row."
+    )
+    return words + figure(charts.confusion_matrix(judgement.confusion), "confusion matrix of expressions")
+
+
+def _band(judgement: Judgement) -> Markup:
+    """What the calibrated half widths are and what they held."""
+    calibration, found = judgement.calibration, judgement.metrics["calibration"]
+    if not calibration["n_clips"]:
+        return text("There are no validation clips, so the labels come without a band.")
+    words = (
+        f"Half widths meant to hold {calibration['coverage']:.0%} of the truth, measured on {calibration['n_clips']} "
+        "validation clips with one anchor each; every clip has the same weight."
+    )
+    if not calibration["guaranteed"]:
+        words += " These are too few clips to guarantee that share for a new clip: take the band as a rough guide."
+    if found["same_clips"]:
+        words += " The coverage below is measured on the very same clips, so it says nothing of new ones."
+    rows = [
+        [name, found[name]["half_width"], found[name].get("coverage"), _range(found[name], "coverage")]
+        for name in DIMENSIONS
+    ]
+    head = ["dimension", "half width", "share of judged frames inside", "95 % interval"]
+    return text(words) + table(pd.DataFrame(rows, columns=head))
+
+
+def _range(block: Mapping[str, Any], name: str) -> str:
+    low, high = (block.get(side, {}).get(name, np.nan) for side in ("ci_low", "ci_high"))
+    return "–" if np.isnan(low) else f"{low:.3f} to {high:.3f}"

@@ -1,0 +1,132 @@
+"""`mtclar evaluate`: checkpoint -> metrics, calibration, plots, report, on people that training has not seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtclar.data.store import FacesStore
+from mtclar.data.tables import PAIRS, read_table
+from mtclar.errors import MtclarError
+from mtclar.evaluation.judge import Embeddings, Judgement, judge, rows_needed
+from mtclar.evaluation.plots import plot_tables, spread_of_clips
+from mtclar.evaluation.scores import plain
+from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
+from mtclar.progress import Progress, silent
+from mtclar.revision import data_revision, git_revision
+from mtclar.settings import EvaluateSettings
+
+_BATCH = 64
+_CURVES = 6
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation that has been written.
+
+    Attributes:
+        out: Its folder.
+        metrics: Content of metrics.json.
+    """
+
+    out: Path
+    metrics: dict[str, Any]
+
+    def __str__(self) -> str:
+        m = self.metrics
+        return f"{self.out}: judged on {m['n_people']} people, {m['n_clips']} clips and {m['n_pictures']} pictures"
+
+
+def run(
+    s: EvaluateSettings, *, faces: Path, pairs: Path, checkpoint: Path, out: Path, progress: Progress = silent
+) -> Evaluated:
+    """Judges a checkpoint and writes metrics.json, calibration.json, plots/*.csv and report.html.
+
+    Args:
+        s: The section `evaluate` of params.yaml.
+        faces: Faces store that `mtclar crop` wrote.
+        pairs: Folder that `mtclar pair` wrote.
+        checkpoint: Folder that `mtclar train` wrote.
+        out: Folder to write; appears whole or not at all.
+        progress: Called as faces are embedded.
+
+    Raises:
+        MtclarError: An input is not what it should be, the split has nothing to judge, or `out` cannot be written.
+    """
+    store = FacesStore(faces)
+    table = read_table(pairs / "pairs.parquet", PAIRS)
+    rows = rows_needed(store.table, table, s.split)
+    # torch takes seconds to import: what can be wrong without it has been said by now.
+    from mtclar.model.predictor import TorchPredictor
+
+    predictor = TorchPredictor.from_checkpoint(checkpoint)
+    if predictor.crop.size != store.size:
+        raise MtclarError(
+            f"{faces}: holds crops of {store.size} pixels, but {checkpoint} was trained on {predictor.crop.size}."
+        )
+    parts = []
+    for done, crops in enumerate(store.batches(rows, _BATCH)):
+        parts.append(predictor.embed(crops))
+        progress(min((done + 1) * _BATCH, len(rows)), len(rows), "faces")
+    found = judge(s, store.table, table, Embeddings(rows, np.concatenate(parts)), predictor)
+    facts = {
+        "model": str(checkpoint),
+        "data revision": data_revision(faces),
+        "git revision": git_revision(Path(__file__).parent),
+        "seed": str(s.seed),
+    }
+    with _whole(out) as folder:
+        write(folder, found, facts)
+    return Evaluated(out, plain(found.metrics))
+
+
+def write(folder: Path, found: Judgement, facts: dict[str, str]) -> None:
+    """Writes the files of an evaluation into an existing folder."""
+    from mtclar.report.evaluation_page import write_evaluation
+
+    for name, content in (("metrics.json", found.metrics), ("calibration.json", found.calibration)):
+        text = json.dumps(plain(content), indent=2, allow_nan=False)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
+    shown = spread_of_clips(found.labelled["first"], _CURVES)
+    (folder / "plots").mkdir()
+    for name, frame in plot_tables(found, shown).items():
+        frame.to_csv(folder / "plots" / f"{name}.csv", index=False, float_format="%.5g")
+    write_evaluation(folder / "report.html", found, shown, facts)
+
+
+def summary(out: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the short table of an evaluation that has been written.
+
+    Raises:
+        MtclarError: The folder holds no metrics.json, or it is damaged.
+    """
+    path = out / "metrics.json"
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MtclarError(f"{path}: expected the metrics that 'mtclar evaluate' writes ({error}).") from error
+    return SUMMARY_COLUMNS, summary_rows(metrics)
+
+
+@contextmanager
+def _whole(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place when the block is left without an error."""
+    partial = out.with_name(out.name + ".part")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        shutil.rmtree(out, ignore_errors=True)
+        os.replace(partial, out)
+    except OSError as error:
+        raise MtclarError(f"{out}: cannot be written ({error.strerror}); choose another --out.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
