@@ -68,6 +68,7 @@ class PairSettings(Section):
     seed: int
     pairs: Positive
     pairs_held_out: Positive
+    person_share: Share
     block_faces: Annotated[int, Field(ge=4)]
     block_pairs: Annotated[int, Field(ge=2)]
 
@@ -77,13 +78,18 @@ class TrainSettings(Section):
 
     seed: int
     encoder: Literal["emofan", "emofan-nano"]
+    projector: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    antisymmetric: bool
     epochs: Positive
     batch_blocks: Positive
     learning_rate: Annotated[float, Field(gt=0)]
+    schedule: Literal["one-cycle", "plateau"]
     weight_decay: Annotated[float, Field(ge=0)]
     margin: Annotated[float, Field(ge=-1, le=1)]
     exponent: Annotated[float, Field(gt=0)]
-    augment: bool
+    augment: Annotated[float, Field(ge=0, le=2)]
+    sl_projector: Annotated[tuple[Positive, ...], Field(min_length=1)]
     sl_epochs: Positive
     sl_learning_rate: Annotated[float, Field(gt=0)]
     threads: Annotated[int, Field(ge=0)]
