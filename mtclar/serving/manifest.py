@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,19 @@ _FACTS: dict[str, type | tuple[type, ...]] = {
 }
 
 
-def write_bundle(folder: Path, graphs: Mapping[str, bytes], facts: Mapping[str, Any]) -> str:
+def write_bundle(
+    folder: Path,
+    graphs: Mapping[str, bytes],
+    facts: Mapping[str, Any],
+    check: Callable[[Path], None] | None = None,
+) -> str:
     """Writes a bundle, whole or not at all.
 
     Args:
         folder: Where it shall lie; what was there before is replaced.
         graphs: Each file of `GRAPHS` as serialised ONNX.
         facts: All of bundle.json but `schema_version` and `files`.
+        check: Called with the complete bundle before it takes its place; what it raises keeps it out.
 
     Returns:
         The identity of the bundle.
@@ -64,11 +70,14 @@ def write_bundle(folder: Path, graphs: Mapping[str, bytes], facts: Mapping[str, 
         for name in GRAPHS:
             (partial / name).write_bytes(graphs[name])
         (partial / "bundle.json").write_bytes(data)
+        if check is not None:
+            check(partial)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise MtclarError(f"{folder}: cannot be written ({error.strerror}); choose another --out.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return hashlib.sha256(data).hexdigest()
 
 

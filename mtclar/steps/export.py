@@ -1,0 +1,104 @@
+"""`mtclar export`: checkpoint -> bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtclar import __version__
+from mtclar.data.store import FacesStore
+from mtclar.data.tables import EXPRESSIONS
+from mtclar.errors import MtclarError
+from mtclar.progress import Progress, silent
+from mtclar.revision import data_revision, git_revision
+from mtclar.serving.bundle import Bundle
+from mtclar.serving.facts import calibration, headline, licences
+from mtclar.serving.manifest import write_bundle
+from mtclar.settings import ExportSettings
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A bundle that has been written.
+
+    Attributes:
+        bundle: Its folder.
+        identity: sha256 of its bundle.json.
+        difference: Largest absolute difference between ONNX Runtime and torch.
+        faces: Faces on which the two were compared.
+    """
+
+    bundle: Path
+    identity: str
+    difference: float
+    faces: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.bundle}: ONNX Runtime agrees with torch within {self.difference:.1e} on {self.faces} faces "
+            f"(bundle {self.identity[:12]})"
+        )
+
+
+def run(
+    settings: ExportSettings,
+    *,
+    checkpoint: Path,
+    faces: Path,
+    evaluation: Path,
+    out: Path,
+    progress: Progress = silent,
+) -> Exported:
+    """Exports a checkpoint, proves that the graphs say what torch says, and writes the bundle.
+
+    Args:
+        settings: The section `export` of params.yaml.
+        checkpoint: Folder that `mtclar train` wrote.
+        faces: Faces store from which the faces of the comparison come.
+        evaluation: Folder that `mtclar evaluate` wrote: calibration and headline metrics go into the bundle.
+        out: The bundle; appears whole or not at all.
+        progress: Called after each of the three parts of the work.
+
+    Raises:
+        MtclarError: An input is not what it should be, or the graphs do not agree with torch within
+            `settings.tolerance`.
+    """
+    store = FacesStore(faces)
+    if len(store) < 2:
+        raise MtclarError(f"{faces}: holds {len(store)} faces, but the comparison with torch needs at least two.")
+    facts: dict[str, Any] = {"calibration": calibration(evaluation), "metrics": headline(evaluation)}
+    # torch takes seconds to import: what can be wrong without it has been said by now.
+    from mtclar.model.predictor import TorchPredictor
+    from mtclar.serving.export import check_agreement, export_graphs
+
+    predictor = TorchPredictor.from_checkpoint(checkpoint)
+    if predictor.crop.size != store.size:
+        raise MtclarError(
+            f"{faces}: holds crops of {store.size} pixels, but {checkpoint} was trained on {predictor.crop.size}."
+        )
+    progress(1, 3, "graphs")
+    graphs = export_graphs(predictor.model, settings.opset)
+    facts |= {
+        "mtclar_version": __version__,
+        "crop": predictor.crop.to_dict(),
+        "embedding_size": predictor.model.spec.encoder.embedding_size,
+        "label_range": [-1.0, 1.0],
+        "expressions": list(EXPRESSIONS),
+        "data_revision": data_revision(faces),
+        "git_revision": git_revision(Path(__file__).parent),
+        "licences": licences(store.table["dataset"].dropna().unique()),
+    }
+    crops = store.crops(np.linspace(0, len(store) - 1, min(settings.check_faces, len(store)), dtype=int))
+    largest = 0.0
+
+    def compare(folder: Path) -> None:
+        nonlocal largest
+        progress(2, 3, "comparison with torch")
+        largest = check_agreement(predictor, Bundle.load(folder), crops, settings.tolerance)
+
+    identity = write_bundle(out, graphs, facts, check=compare)
+    progress(3, 3, "bundle")
+    return Exported(out, identity, largest, len(crops))

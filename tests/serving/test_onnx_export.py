@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from toy_bundle import toy_bundle, toy_facts
+
+from mtclar.errors import MtclarError
+from mtclar.faces.crop import CropSpec
+from mtclar.model.emofan import EncoderSpec
+from mtclar.model.mtclar import MTCLAR, ModelSpec
+from mtclar.model.predictor import TorchPredictor
+from mtclar.serving import Bundle, write_bundle
+from mtclar.serving.export import check_agreement, differences, export_graphs
+
+TINY = EncoderSpec("tiny", 32, 8, 8, 1, 1, 4, (8, 8), local_contrast=True)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> TorchPredictor:
+    torch.manual_seed(0)
+    model = MTCLAR(ModelSpec(TINY, (16,), 0.5, antisymmetric=True, single=(16,)))
+    return TorchPredictor(model, CropSpec(scale=1.5, input_size=TINY.input_size))
+
+
+@pytest.fixture(scope="module")
+def graphs(predictor: TorchPredictor) -> dict[str, bytes]:
+    return export_graphs(predictor.model, 18)
+
+
+def test_each_graph_is_one_valid_file_at_the_asked_opset(graphs: dict[str, bytes]) -> None:
+    for data in graphs.values():
+        graph = onnx.load_model_from_string(data)
+        onnx.checker.check_model(graph, full_check=True)
+        assert {item.version for item in graph.opset_import if item.domain == ""} == {18}
+        assert all(not item.external_data for item in graph.graph.initializer)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_the_number_of_rows_is_free(graphs: dict[str, bytes], predictor: TorchPredictor, rows: int) -> None:
+    faces = np.random.default_rng(rows).random((rows, 3, 32, 32), np.float32)
+    session = ort.InferenceSession(graphs["encoder.onnx"], providers=["CPUExecutionProvider"])
+    with torch.inference_mode():
+        expected = predictor.model.encoder(torch.from_numpy(faces)).numpy()
+    np.testing.assert_allclose(session.run(None, {"faces": faces})[0], expected, atol=1e-5)
+
+
+def test_the_bundle_answers_like_torch(graphs: dict[str, bytes], predictor: TorchPredictor, tmp_path: Path) -> None:
+    facts = toy_facts(crop=predictor.crop.to_dict(), embedding_size=TINY.embedding_size)
+    write_bundle(tmp_path / "bundle", graphs, facts)
+    bundle = Bundle.load(tmp_path / "bundle")
+    crops = np.random.default_rng(0).integers(0, 256, (5, 288, 288, 3)).astype(np.uint8)
+    assert check_agreement(predictor, bundle, crops, 1e-4) < 1e-5
+    similar, d_valence, _ = bundle.compare(bundle.embed(crops), bundle.embed(crops[::-1]))
+    assert ((similar >= 0) & (similar <= 1)).all()
+    np.testing.assert_allclose(d_valence, -d_valence[::-1], atol=1e-5)
+    expression, _, _ = bundle.single(bundle.embed(crops))
+    np.testing.assert_allclose(expression.sum(1), 1, atol=1e-5)
+
+
+def test_a_bundle_that_answers_otherwise_is_refused_by_graph(predictor: TorchPredictor, tmp_path: Path) -> None:
+    class Toy(TorchPredictor):
+        """Says what the toy bundle says, but for a valence that is off by a hundredth."""
+
+        def __init__(self, bundle: Bundle) -> None:
+            self.bundle = bundle
+
+        def embed(self, crops):
+            return self.bundle.embed(crops)
+
+        def compare(self, left, right):
+            similar, d_valence, d_arousal = self.bundle.compare(left, right)
+            return similar, d_valence + np.float32(0.01), d_arousal
+
+        def single(self, embedding):
+            return self.bundle.single(embedding)
+
+    bundle = Bundle.load(toy_bundle(tmp_path / "toy"))
+    crops = np.zeros((3, 288, 288, 3), np.uint8)
+    assert differences(Toy(bundle), bundle, crops)["encoder.onnx"] == 0
+    with pytest.raises(MtclarError, match=r"pair\.onnx: ONNX Runtime and torch differ by up to 0\.01 on 3 faces"):
+        check_agreement(Toy(bundle), bundle, crops, 1e-4)
+
+
+def test_an_opset_that_cannot_hold_the_model_is_one_sentence(predictor: TorchPredictor) -> None:
+    with pytest.raises(MtclarError, match=r"encoder\.onnx: the model cannot be exported at opset 99 .*wrote opset 18"):
+        export_graphs(predictor.model, 99)

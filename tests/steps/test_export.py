@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mtclar.data.store import FacesWriter
+from mtclar.errors import MtclarError
+from mtclar.faces.crop import CropSpec
+from mtclar.model.checkpoint import save_checkpoint
+from mtclar.model.emofan import EncoderSpec
+from mtclar.model.mtclar import MTCLAR, ModelSpec
+from mtclar.model.predictor import TorchPredictor
+from mtclar.serving import Bundle
+from mtclar.settings import ExportSettings, load_settings
+from mtclar.steps import export
+
+FEW_SHOT = {"first": {"mtclar": {"valence": {"ccc": 0.8}, "arousal": {"ccc": 0.7}}}}
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A faces store of noise, a checkpoint of chance and an evaluation of hope."""
+    root = tmp_path_factory.mktemp("line")
+    rng = np.random.default_rng(0)
+    with FacesWriter(root / "faces", size=288, quality=92) as writer:
+        for i in range(6):
+            row = {"face_id": str(i), "dataset": "sample", "split": "train", "frame": i, "pts": 0, "track_id": 0}
+            writer.add(row, rng.integers(0, 256, (288, 288, 3)).astype(np.uint8))
+    torch.manual_seed(0)
+    encoder = EncoderSpec("tiny", 32, 8, 8, 1, 1, 4, (8, 8), local_contrast=True)
+    model = MTCLAR(ModelSpec(encoder, (16,), 0.5, antisymmetric=True, single=(16,)))
+    save_checkpoint(root / "checkpoint", model, {"crop": CropSpec(scale=1.5, input_size=32).to_dict()})
+    (root / "evaluation").mkdir()
+    (root / "evaluation" / "metrics.json").write_text(json.dumps({"few_shot": FEW_SHOT}))
+    (root / "evaluation" / "calibration.json").write_text(json.dumps({"valence": {"half_width": 0.2}}))
+    return {name: root / name for name in ("faces", "checkpoint", "evaluation")}
+
+
+@pytest.fixture
+def settings() -> ExportSettings:
+    return load_settings().export
+
+
+def test_the_bundle_holds_the_model_and_all_a_labeller_must_know(
+    line: dict[str, Path], settings: ExportSettings, tmp_path: Path
+) -> None:
+    seen = []
+    result = export.run(
+        settings, **line, out=tmp_path / "bundle", progress=lambda done, total, what="": seen.append((done, total))
+    )
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert sorted(path.name for path in (tmp_path / "bundle").iterdir()) == [
+        "bundle.json", "encoder.onnx", "pair.onnx", "single.onnx",
+    ]  # fmt: skip
+    assert result.identity == bundle.identity
+    assert result.difference < settings.tolerance
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert bundle.crop_spec == CropSpec(scale=1.5, input_size=32)
+    assert bundle.calibration == {"valence": {"half_width": 0.2}}
+    assert bundle.facts["metrics"] == {"valence_ccc": 0.8, "arousal_ccc": 0.7}
+    assert set(bundle.facts["licences"]) == {"software", "sample"}
+    assert bundle.facts["git_revision"] != ""
+    crops = np.random.default_rng(1).integers(0, 256, (3, 288, 288, 3)).astype(np.uint8)
+    expected = TorchPredictor.from_checkpoint(line["checkpoint"]).embed(crops)
+    np.testing.assert_allclose(bundle.embed(crops), expected, atol=1e-5)
+    assert "agrees with torch" in str(result)
+
+
+def test_disagreement_beyond_the_tolerance_leaves_no_bundle(
+    line: dict[str, Path], settings: ExportSettings, tmp_path: Path
+) -> None:
+    with pytest.raises(MtclarError, match=r"\.onnx: ONNX Runtime and torch differ .* export.tolerance = 1e-12"):
+        export.run(settings.model_copy(update={"tolerance": 1e-12}), **line, out=tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_inputs_are_refused_by_name(line: dict[str, Path], settings: ExportSettings, tmp_path: Path) -> None:
+    for name, sentence in (
+        ("faces", "expected a faces store"),
+        ("checkpoint", "expected a checkpoint"),
+        ("evaluation", "mtclar evaluate"),
+    ):
+        with pytest.raises(MtclarError, match=rf"nowhere.*{sentence}"):
+            export.run(settings, **(line | {name: tmp_path / "nowhere"}), out=tmp_path / "bundle")
