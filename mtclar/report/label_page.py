@@ -65,7 +65,7 @@ def _legend(facts: Mapping[str, Any]) -> Markup:
     band = facts.get("band") or {}
     words = "Line: the label. Dots: anchors. Dotted: straight lines between the anchors, the baseline to beat."
     if band.get("coverage"):
-        words += f" Band: held {band['coverage']:.0%} of the labels of people the model had not seen."
+        words += f" Band: as wide as held {band['coverage']:.0%} of the true labels of people the model had not seen."
     return page.text(words + " Grey: no face.")
 
 
@@ -86,11 +86,12 @@ def _curves(table: pd.DataFrame) -> Figure:
             straight = interpolate(time_s[some], time_s[is_anchor], values[is_anchor])
             axes.plot(time_s[some], straight, ":", color=_GREY, linewidth=1.4)
         axes.plot(time_s[some], values[some], color=colour, linewidth=1.8)
-        axes.plot(time_s[is_anchor], values[is_anchor], "o", color=colour, markersize=6.5, markeredgecolor="white")
+        axes.plot(time_s[is_anchor], values[is_anchor], "o", color=colour, mec="white", ms=7, clip_on=False, zorder=5)
         axes.set_ylabel(name.capitalize(), color=colour)
         _dress(axes)
     lower.set_xlabel("Time (s)")
-    upper.set_xlim(0, max(float(time_s[-1]), 1e-3))
+    end_s = max(float(time_s[-1]), 1e-3)
+    upper.set_xlim(-0.01 * end_s, 1.01 * end_s)
     return figure
 
 
@@ -172,4 +173,4 @@ def _origin(facts: Mapping[str, Any]) -> pd.DataFrame:
         "Fusion": f"{facts['fusion']['method']}, time scale {facts['fusion']['time_scale_s']:g} s",
         "Values": "valence and arousal in [-1, 1]; no value where there is no face",
     }
-    return pd.DataFrame({"": list(rows), "what": list(rows.values())})
+    return pd.DataFrame({"": list(rows), " ": list(rows.values())})

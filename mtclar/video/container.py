@@ -116,6 +116,12 @@ class ContainerVideo(Video):
         seen = self._seen
         if seen is None or seen.last is None or seen.first is None:
             return
+        # MP4 lists where each picture lies; av before 16 does not show that list.
+        ends = [entry.pos + entry.size for entry in getattr(stream, "index_entries", ())]
+        if ends and max(ends) > self.path.stat().st_size:
+            stated = f" of {self._stated_frames}" if self._stated_frames else ""
+            self._warn(f"{self.path.name}: the file is cut short; {seen.count}{stated} frames could be read.")
+            return
         end_s = float((seen.last - seen.first) * self._time_base)
         stated_s = 0.0
         if stream.duration:
