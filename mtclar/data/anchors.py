@@ -17,6 +17,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from mtclar.errors import MtclarError, nearest
+from mtclar.video.find import VIDEO_SUFFIXES
 
 REQUIRED = ("video_id", "valence", "arousal")
 KNOWN = (*REQUIRED, "frame", "time_s", "track_id", "annotator", "weight")
@@ -72,8 +73,7 @@ class Anchors:
         known = sorted(set(video_ids))
         rows = []
         for row in self.rows:
-            bare = PurePath(row.video_id).with_suffix("").as_posix()
-            name = next((name for name in (row.video_id, bare) if name in known), None)
+            name = next((name for name in (row.video_id, _bare(row.video_id)) if name in known), None)
             if name is None:
                 close = difflib.get_close_matches(row.video_id, known, n=_LISTED) or known[:_LISTED]
                 raise self._error(row.line, f"unknown video '{row.video_id}'{nearest(row.video_id, close)}")
@@ -156,6 +156,11 @@ class Anchors:
 
     def _error(self, line: int, what: str) -> MtclarError:
         return MtclarError(f"{self.path}, line {line}: {what}.")
+
+
+def _bare(video_id: str) -> str:
+    path = PurePath(video_id)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in VIDEO_SUFFIXES else video_id
 
 
 def read_anchors(path: Path) -> Anchors:
