@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from mtclar.evaluation.clips import DIMENSIONS
 
 SUMMARY_COLUMNS = ["metric", "mtclar [95 % CI]", "copy anchor", "interpolate", "class mean", "chance"]
 
 _ABSENT = "–"
-
-# metric, prefix of its block, name in the block, and where its baselines stand in the order of the columns
-_CLIPS = [
-    ("first", "one anchor a clip", ("valence", "arousal"), ("ccc", "rmse")),
-    ("stride", "an anchor every {stride} frames", ("valence", "arousal"), ("ccc", "rmse")),
-]
 
 
 def value_at(metrics: Mapping[str, Any], path: str) -> Any:
@@ -32,74 +29,77 @@ def summary_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     Args:
         metrics: Content of metrics.json, or the same before it was written.
     """
-    rows = []
-    for protocol, words, dimensions, names in _CLIPS:
-        base = f"few_shot.{protocol}"
-        for name in names:
-            for dimension in dimensions:
-                leaf = f"{dimension}.{name}"
-                rows.append(
-                    [
-                        f"{dimension} {name.upper()}, {words.format(stride=metrics.get('stride', 'k'))}",
-                        _cell(metrics, f"{base}.mtclar", leaf, interval=True),
-                        *(_cell(metrics, f"{base}.{other}", leaf) for other in ("copy", "interpolate", "class_mean")),
-                        _ABSENT,
-                    ]
+    return [
+        [
+            words.format(stride=metrics.get("stride", "k")),
+            _cell(metrics, ours, interval=True),
+            *(_cell(metrics, baselines[column]) if column in baselines else _ABSENT for column in SUMMARY_COLUMNS[2:]),
+        ]
+        for words, ours, baselines in _rows()
+    ]
+
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The few numbers by which two evaluations are compared at a glance: `first_valence_ccc` and the like.
+
+    One that was not measured is left out.
+    """
+    chosen = {
+        **{
+            f"{protocol}_{dimension}_ccc{suffix}": f"few_shot.{protocol}.{method}.{dimension}.ccc"
+            for protocol in ("first", "stride")
+            for dimension in DIMENSIONS
+            for suffix, method in (("", "mtclar"), ("_copy", "copy"))
+        },
+        "similarity_accuracy": "pairs.similarity.accuracy",
+        **{f"delta_{dimension}_ccc": f"pairs.delta.{dimension}.ccc" for dimension in DIMENSIONS},
+        "expression_accuracy": "single.expression.accuracy",
+        **{f"picture_{dimension}_ccc": f"single.{dimension}.ccc" for dimension in DIMENSIONS},
+    }
+    found = {name: _number(value_at(metrics, path)) for name, path in chosen.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _rows() -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Name of a metric, where mtclar's value stands, and where those of the columns of baselines stand."""
+    clips = {"copy anchor": "copy", "interpolate": "interpolate", "class mean": "class_mean"}
+    for protocol, words in (("first", "one anchor a clip"), ("stride", "an anchor every {stride} frames")):
+        for name in ("ccc", "rmse"):
+            for dimension in DIMENSIONS:
+                base, leaf = f"few_shot.{protocol}", f"{dimension}.{name}"
+                yield (
+                    f"{dimension} {name.upper()}, {words}",
+                    f"{base}.mtclar.{leaf}",
+                    {column: f"{base}.{method}.{leaf}" for column, method in clips.items()},
                 )
-    rows.append(
-        [
-            "pair similarity accuracy",
-            _cell(metrics, "pairs.similarity", "accuracy", interval=True),
-            *[_ABSENT] * 3,
-            _cell(metrics, "pairs.similarity.chance", "accuracy"),
-        ]
-    )
-    for dimension in ("valence", "arousal"):
-        rows.append(
-            [
-                f"pair difference {dimension} CCC",
-                _cell(metrics, "pairs.delta", f"{dimension}.ccc", interval=True),
-                _cell(metrics, "pairs.delta.zero", f"{dimension}.ccc"),
-                _ABSENT,
-                _cell(metrics, "pairs.delta.mean", f"{dimension}.ccc"),
-                _ABSENT,
-            ]
+    yield "pair similarity accuracy", "pairs.similarity.accuracy", {"chance": "pairs.similarity.chance.accuracy"}
+    for dimension in DIMENSIONS:
+        yield (
+            f"pair difference {dimension} CCC",
+            f"pairs.delta.{dimension}.ccc",
+            {"copy anchor": f"pairs.delta.zero.{dimension}.ccc", "class mean": f"pairs.delta.mean.{dimension}.ccc"},
         )
-    rows.append(
-        [
-            "picture expression accuracy",
-            _cell(metrics, "single.expression", "accuracy", interval=True),
-            *[_ABSENT] * 3,
-            _cell(metrics, "single.expression.chance", "accuracy"),
-        ]
-    )
-    for dimension in ("valence", "arousal"):
-        rows.append(
-            [
-                f"picture {dimension} CCC (told the class: class mean)",
-                _cell(metrics, "single", f"{dimension}.ccc", interval=True),
-                *[_ABSENT] * 2,
-                _cell(metrics, "single.class_mean", f"{dimension}.ccc"),
-                _ABSENT,
-            ]
+    yield "picture expression accuracy", "single.expression.accuracy", {"chance": "single.expression.chance.accuracy"}
+    for dimension in DIMENSIONS:
+        yield (
+            f"picture {dimension} CCC (class mean: told the class)",
+            f"single.{dimension}.ccc",
+            {"class mean": f"single.class_mean.{dimension}.ccc"},
         )
-    return rows
 
 
-def _cell(metrics: Mapping[str, Any], base: str, leaf: str, *, interval: bool = False) -> str:
+def _cell(metrics: Mapping[str, Any], path: str, *, interval: bool = False) -> str:
     """`0.812 [0.774, 0.850]` or `0.812`."""
-    value = _number(value_at(metrics, f"{base}.{leaf}"))
+    value = _number(value_at(metrics, path))
     if value is None:
         return _ABSENT
-    if not interval:
+    owner, _, name = path.rpartition(".")
+    low, high = (_number(value_at(metrics, f"{owner}.{side}.{name}")) for side in ("ci_low", "ci_high"))
+    if not interval or low is None or high is None:
         return f"{value:.3f}"
-    owner, dot, name = f"{base}.{leaf}".rpartition(".")
-    bounds = [_number(value_at(metrics, f"{owner}{dot}{side}.{name}")) for side in ("ci_low", "ci_high")]
-    if bounds[0] is None or bounds[1] is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} [{bounds[0]:.3f}, {bounds[1]:.3f}]"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _number(value: Any) -> float | None:
     """A known number, else None."""
-    return float(value) if isinstance(value, int | float) and value == value else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

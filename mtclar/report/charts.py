@@ -51,8 +51,11 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **kwar
     return fig, axes
 
 
-def curves(labelled: Sequence[Labelled], methods: Sequence[str]) -> Figure:
-    """Valence (left) and arousal (right) over time, one clip a row: truth, some methods, and the anchors as dots."""
+def curves(labelled: Sequence[Labelled], methods: Sequence[str], half_widths: Sequence[float] = ()) -> Figure:
+    """Valence (left) and arousal (right) over time, one clip a row: truth, some methods, and the anchors as dots.
+
+    With the `half_widths` of valence and arousal mtclar's curve gets its band; NaN draws none.
+    """
     fig, axes = _figure(10, 1.75 * len(labelled) + 0.6, len(labelled), 2, sharey=True)
     for row, item in zip(axes, labelled, strict=True):
         times = item.clip.times_s - item.clip.times_s[0]
@@ -60,6 +63,9 @@ def curves(labelled: Sequence[Labelled], methods: Sequence[str]) -> Figure:
             for method in reversed(methods):
                 style = "--" if method in ("copy", "interpolate") else "-"
                 ax.plot(times, item.methods[method][:, k], style, color=COLOURS[method], label=NAMES[method], lw=1.5)
+            if len(half_widths) and np.isfinite(half_widths[k]):
+                edges = [np.clip(item.methods["mtclar"][:, k] + d, -1, 1) for d in (-half_widths[k], half_widths[k])]
+                ax.fill_between(times, *edges, color=COLOURS["mtclar"], alpha=0.1, lw=0)
             ax.plot(times, item.clip.truth[:, k], color=COLOURS["truth"], label=NAMES["truth"], lw=1.8)
             at = item.anchors
             ax.plot(times[at], item.clip.truth[at, k], "o", color=COLOURS["truth"], ms=5, label="anchor", zorder=5)

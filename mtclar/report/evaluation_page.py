@@ -17,7 +17,7 @@ from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
 from mtclar.report import charts
 from mtclar.report.page import Markup, Section, figure, table, text, write_page
 
-_SHOWN = ("mtclar", "copy", "interpolate")
+_SHOWN = {"first": ("mtclar", "copy"), "stride": ("mtclar", "copy", "interpolate")}
 _POINTS = 1500
 
 
@@ -95,12 +95,15 @@ def _few_shot(judgement: Judgement, protocol: str, shown: Sequence[int]) -> Mark
     head = ["method", "CCC", "PCC", "RMSE", "MAE", "SAGR", "CCC of change", "CCC, anchors scored", "CCC within clips"]
     body += table(pd.DataFrame(rows, columns=[*head, "clips without PCC"]))
     body += text(
-        "“CCC of change” compares deviations from the anchor's label, so it takes away what the anchor gives "
-        "away. “CCC within clips” is the mean over clips; truth or prediction does not move in the clips without PCC."
+        "“CCC of change” compares deviations from the anchor's label, so it takes away what copying the anchor gives "
+        "away; a method that ignores the anchor still has some, because extreme anchors are followed by milder frames. "
+        "“CCC within clips” is the mean over clips; truth or prediction does not move in the clips without PCC."
     )
     chosen = [labelled[k] for k in shown]
-    body += text(f"Curves of {len(chosen)} clips, from the smallest error of mtclar with one anchor to the largest:")
-    body += figure(charts.curves(chosen, _SHOWN), f"valence and arousal over time, {protocol}")
+    widths = [float(judgement.calibration[name]) for name in DIMENSIONS] if protocol == "first" else []
+    words = f"Curves of {len(chosen)} clips, from the smallest error of mtclar with one anchor to the largest"
+    body += text(f"{words}{', with the calibrated band:' if widths else ':'}")
+    body += figure(charts.curves(chosen, _SHOWN[protocol], widths), f"valence and arousal over time, {protocol}")
     truth, ours = _scored(labelled)
     pick = _some(len(truth))
     body += text(f"Each frame's label against the truth ({len(pick)} of {len(truth)} frames):")
@@ -111,13 +114,16 @@ def _verdict(found: Mapping[str, Any]) -> str:
     """One sentence on whether mtclar is above its baselines, and how surely."""
     parts = []
     for dimension in DIMENSIONS:
-        apart = [charts.NAMES[name] for name in BASELINES if found["gain"][name][dimension]["separate"]]
-        rest = [charts.NAMES[name] for name in BASELINES if charts.NAMES[name] not in apart]
-        words = f"for {dimension}, mtclar's CCC is "
-        words += f"above {_and(apart)} with intervals apart" if apart else "above no baseline with intervals apart"
-        parts.append(words + (f", but not above {_and(rest)} so surely" if apart and rest else ""))
-    sentence = "; ".join(parts)
-    return sentence[0].upper() + sentence[1:] + "."
+        groups: dict[str, list[str]] = {}
+        for name in BASELINES:
+            gain = found["gain"][name][dimension]
+            words = "above {} with intervals that overlap" if gain["ccc"] > 0 else "not above {}"
+            words = "above {} with intervals apart" if gain["separate"] else words
+            groups.setdefault(words, []).append(charts.NAMES[name])
+        parts.append(
+            f"for {dimension} it is " + ", ".join(words.format(_and(names)) for words, names in groups.items())
+        )
+    return f"mtclar's CCC beside the baselines': {'; '.join(parts)}."
 
 
 def _and(names: Sequence[str]) -> str:

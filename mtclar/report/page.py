@@ -83,7 +83,7 @@ def figure(fig: Figure, description: str = "") -> Markup:
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "mtclar"}):
         fig.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-    svg = re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), count=1, flags=re.DOTALL)
+    svg = re.sub(r"^.*?(?=<svg)|\s*<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     named = Markup('<svg role="img" aria-label="{}" ').format(description) if description else Markup("<svg ")
     return named + Markup(svg.removeprefix("<svg "))  # noqa: S704 - our own drawing
 

@@ -19,7 +19,7 @@ from mtclar.errors import MtclarError
 from mtclar.evaluation.judge import Embeddings, Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
 from mtclar.evaluation.scores import plain
-from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
+from mtclar.evaluation.summary import SUMMARY_COLUMNS, headline, summary_rows
 from mtclar.progress import Progress, silent
 from mtclar.revision import data_revision, git_revision
 from mtclar.settings import EvaluateSettings
@@ -48,7 +48,10 @@ class Evaluated:
 def run(
     s: EvaluateSettings, *, faces: Path, pairs: Path, checkpoint: Path, out: Path, progress: Progress = silent
 ) -> Evaluated:
-    """Judges a checkpoint and writes metrics.json, calibration.json, plots/*.csv and report.html.
+    """Judges a checkpoint and writes what was found.
+
+    Under `out`: metrics.json, summary.json (the few numbers of it that `dvc metrics show` can show), calibration.json,
+    plots/*.csv and report.html.
 
     Args:
         s: The section `evaluate` of params.yaml.
@@ -92,7 +95,12 @@ def write(folder: Path, found: Judgement, facts: dict[str, str]) -> None:
     """Writes the files of an evaluation into an existing folder."""
     from mtclar.report.evaluation_page import write_evaluation
 
-    for name, content in (("metrics.json", found.metrics), ("calibration.json", found.calibration)):
+    contents = {
+        "metrics.json": found.metrics,
+        "summary.json": headline(found.metrics),
+        "calibration.json": found.calibration,
+    }
+    for name, content in contents.items():
         text = json.dumps(plain(content), indent=2, allow_nan=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
     shown = spread_of_clips(found.labelled["first"], _CURVES)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from toy_world import SETTINGS, clip_rows, faces_table, judged, pairs_table, picture_rows, toy_world, walk
 
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
@@ -11,8 +12,6 @@ from mtclar.evaluation import metrics
 from mtclar.evaluation.clips import DIMENSIONS, clips_of
 from mtclar.evaluation.judge import rows_needed
 from mtclar.evaluation.scores import plain
-
-from .world import SETTINGS, clip_rows, faces_table, judged, pairs_table, picture_rows, toy_world, walk
 
 PROTOCOLS = ("first", "stride", "first_with_anchors", "stride_with_anchors")
 

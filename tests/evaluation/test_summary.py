@@ -1,9 +1,9 @@
 """The short table says what metrics.json says."""
 
-from mtclar.evaluation.scores import plain
-from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
+from toy_world import judged, toy_world
 
-from .world import judged, toy_world
+from mtclar.evaluation.scores import plain
+from mtclar.evaluation.summary import SUMMARY_COLUMNS, headline, summary_rows
 
 
 def test_each_row_has_a_cell_for_each_column_and_names_its_metric():
@@ -33,3 +33,12 @@ def test_what_was_not_judged_is_a_dash_and_not_a_number():
 def test_metrics_before_and_after_writing_make_the_same_table():
     metrics = judged(*toy_world(clips=1), skill=0.8).metrics
     assert summary_rows(metrics) == summary_rows(plain(metrics))
+
+
+def test_the_headline_is_a_handful_of_numbers_taken_from_the_metrics():
+    metrics = judged(*toy_world(), skill=0.8).metrics
+    found = headline(metrics)
+    assert found["first_valence_ccc"] == metrics["few_shot"]["first"]["mtclar"]["valence"]["ccc"]
+    assert found["stride_arousal_ccc_copy"] == metrics["few_shot"]["stride"]["copy"]["arousal"]["ccc"]
+    assert len(found) == 14
+    assert headline({}) == {}
