@@ -59,7 +59,9 @@ class ValidateSettings(Section):
 
     min_rows: Positive
     min_class_share: Share
+    absent_expressions: list[str]
     max_null_affect: Share
+    check_crops: Annotated[int, Field(ge=0)]
 
 
 class PairSettings(Section):
