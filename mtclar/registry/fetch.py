@@ -1,0 +1,97 @@
+"""From the name of a model in the registry to a bundle on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mtclar.errors import MtclarError
+from mtclar.registry import tracking
+from mtclar.registry.versions import Version, of_alias, of_number
+from mtclar.serving import Bundle
+from mtclar.settings import RegisterSettings
+
+_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<number>\d+))")
+
+
+def fetch_bundle(uri: str, settings: RegisterSettings) -> Path:
+    """Brings a bundle from the registry onto this machine and checks it.
+
+    Bundles are kept under `$XDG_CACHE_HOME/mtclar/bundles` (by default ~/.cache), each under its sha256, and are
+    fetched once.
+
+    Args:
+        uri: `models:/NAME@ALIAS`, for example models:/mtclar@champion, or `models:/NAME/VERSION`.
+        settings: The section `register` of params.yaml, for the address of the registry.
+
+    Returns:
+        Folder of the bundle.
+
+    Raises:
+        MtclarError: mlflow is not installed, the registry does not know the model, alias or version, or what it holds
+            is not the bundle that was registered.
+    """
+    parts = _URI.fullmatch(uri)
+    if parts is None:
+        raise MtclarError(
+            f"{uri}: expected models:/NAME@ALIAS or models:/NAME/VERSION, such as models:/mtclar@champion."
+        )
+    mlflow = tracking.require(settings)
+    version = _find(mlflow.MlflowClient(), uri, parts["name"], parts["alias"], parts["number"])
+    if not version.bundle_sha:
+        raise MtclarError(f"{uri}: {version} was not registered by 'mtclar register', so it has no bundle.")
+    kept = _cache() / version.bundle_sha
+    try:
+        if Bundle.load(kept).identity == version.bundle_sha:
+            return kept
+    except MtclarError:
+        pass  # not fetched yet, or spoilt since
+    return _download(mlflow, uri, version, kept)
+
+
+def _find(client: Any, uri: str, name: str, alias: str | None, number: str | None) -> Version:
+    version = of_alias(client, name, alias) if alias else of_number(client, name, int(number or 0))
+    if version is not None:
+        return version
+    quoted = name.replace("'", "")
+    known = client.search_registered_models(f"name = '{quoted}'")
+    if not known:
+        raise MtclarError(f"{uri}: the registry knows no model '{name}'; run 'mtclar register' first.")
+    if alias is None:
+        raise MtclarError(f"{uri}: '{name}' has no version {number}.")
+    aliases = ", ".join(f"{key} (version {value})" for key, value in sorted(known[0].aliases.items())) or "none"
+    raise MtclarError(f"{uri}: '{name}' has no alias '{alias}'; its aliases: {aliases}.")
+
+
+def _download(mlflow: Any, uri: str, version: Version, kept: Path) -> Path:
+    """Fetches the files of a version; `kept` appears whole or not at all."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix="fetch-", suffix=".part", dir=kept.parent))
+    except OSError as error:
+        raise MtclarError(f"{kept.parent}: cannot be written ({error.strerror}); set XDG_CACHE_HOME.") from error
+    try:
+        try:
+            mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(scratch))
+        except (OSError, mlflow.MlflowException) as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise MtclarError(f"{uri}: the files of {version} cannot be fetched ({reason}).") from error
+        found = sorted(scratch.rglob("bundle.json"))
+        if not found:
+            raise MtclarError(f"{uri}: {version} holds no bundle.json.")
+        if Bundle.load(found[0].parent).identity != version.bundle_sha:
+            raise MtclarError(f"{uri}: the bundle of {version} is not the one that was registered.")
+        shutil.rmtree(kept, ignore_errors=True)
+        os.replace(found[0].parent, kept)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return kept
+
+
+def _cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "mtclar" / "bundles"
