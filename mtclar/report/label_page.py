@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -55,10 +56,31 @@ def write_label_page(
         page.Section("Numbers", page.table(_numbers(table))),
     ]
     if notes:
-        items = Markup("").join(Markup("<li>{}</li>").format(note) for note in notes)
-        sections.append(page.Section("Worth knowing", Markup("<ul>{}</ul>").format(items)))
+        sections.append(page.Section("Worth knowing", _list(notes)))
     sections.append(page.Section("Where this comes from", page.table(_origin(facts))))
     page.write_page(path, f"Labels of {facts['video']}", sections, lead=lead, footer=f"mtclar {facts['tool_version']}")
+
+
+def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Collection[str], tool_version: str) -> None:
+    """Writes the page that leads to the reports of several videos.
+
+    Args:
+        path: Where to, in the folder of the reports.
+        rows: Per video: its name, where its report lies below that folder, frames, faces, anchors and confidence.
+        failed: One sentence for every video that could not be labelled.
+    """
+    frame = pd.DataFrame(rows, columns=["video", "page", "frames", "faces", "anchors", "confidence"])
+    links = [Markup('<a href="{}">{}</a>').format(quote(row["page"]), row["video"]) for row in rows]
+    frame = frame.drop(columns="page").assign(video=links)
+    sections = [page.Section("Labelled", page.table(frame))]
+    if failed:
+        sections.append(page.Section("Not labelled", _list(failed)))
+    lead = f"{len(rows)} of {len(rows) + len(failed)} videos labelled."
+    page.write_page(path, "Labelled videos", sections, lead=lead, footer=f"mtclar {tool_version}")
+
+
+def _list(items: Iterable[str]) -> Markup:
+    return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(item) for item in items))
 
 
 def _legend(facts: Mapping[str, Any]) -> Markup:

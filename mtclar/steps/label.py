@@ -15,7 +15,7 @@ from mtclar.data.anchors import Anchors, VideoAnchors, read_anchors
 from mtclar.data.tables import LABELS, write_table
 from mtclar.errors import MtclarError, PartialFailure
 from mtclar.progress import Progress, silent
-from mtclar.report.label_page import write_label_page
+from mtclar.report.label_page import write_index, write_label_page
 from mtclar.report.thumbnails import Thumbnails
 from mtclar.settings import LabelSettings, RegisterSettings
 from mtclar.steps.label_files import SCHEMA_VERSION, OutFolder, model_facts, side_facts, write_csv, write_json
@@ -69,8 +69,8 @@ def run(
         videos: Files and folders; a folder means all videos in it.
         anchors: CSV of labelled frames, see `mtclar.data.anchors`.
         model: A bundle's folder, `models:/NAME@ALIAS`, or a model that is open already.
-        out: Folder for NAME.va.csv, NAME.va.parquet, NAME.va.json and NAME.html of each video, and summary.json.
-            The files of a video appear together; others in the folder are left alone.
+        out: Folder for NAME.va.csv, NAME.va.parquet, NAME.va.json and NAME.html of each video, index.html and
+            summary.json. The files of a video appear together; others in the folder are left alone.
         registry: The section `register`, to look `models:/` up.
         progress: Called once a frame.
 
@@ -94,6 +94,8 @@ def run(
         if done:
             with folder.stage() as stage:
                 write_json(_summary(done, failed, predictor), stage / "summary.json")
+                if "index" not in names.values():
+                    write_index(stage / "index.html", [_row(video) for video in done], failed.values(), __version__)
     if failed and len(found) == 1:
         raise MtclarError(next(iter(failed.values())))
     if failed:
@@ -182,6 +184,19 @@ def _notes(video: Video, track: Track, marks: Anchors, placed: VideoAnchors, pre
     if not predictor.calibration:
         notes.append("The model carries no calibration, so the labels have no band and no confidence.")
     return tuple(notes)
+
+
+def _row(video: VideoResult) -> dict[str, Any]:
+    """A video in the index."""
+    confidence = np.nan if video.mean_confidence is None else video.mean_confidence
+    return {
+        "video": video.video_id,
+        "page": f"{video.video_id}.html",
+        "frames": video.frames,
+        "faces": video.faces,
+        "anchors": video.anchors,
+        "confidence": confidence,
+    }
 
 
 def _summary(done: list[VideoResult], failed: dict[Path, str], predictor: Predictor) -> dict[str, Any]:
