@@ -94,9 +94,8 @@ def start(
         yield NullTracking()
         return
     ambient = "MLFLOW_RUN_ID" in os.environ
-    if not ambient:
-        choose_experiment(mlflow, settings)
-    with mlflow.start_run(run_name=None if ambient else run_name):
+    given = {} if ambient else {"run_name": run_name, "experiment_id": _experiment(mlflow, settings)}
+    with mlflow.start_run(**given):
         mlflow.log_params({name: value if value != "" else "''" for name, value in _flat(params or {})})
         mlflow.set_tags({name: str(value) for name, value in (tags or {}).items()})
         yield MlflowTracking(mlflow)
@@ -143,10 +142,13 @@ def require(settings: RegisterSettings) -> Any:
         ) from None
 
 
-def choose_experiment(mlflow: Any, settings: RegisterSettings) -> None:
-    """Makes the experiment of the settings the current one, unless the environment names one (MLFLOW_EXPERIMENT_ID)."""
-    if "MLFLOW_EXPERIMENT_ID" in os.environ:
-        return
+def _experiment(mlflow: Any, settings: RegisterSettings) -> str:
+    """Id of the experiment that the environment names (MLFLOW_EXPERIMENT_ID), else of the settings', made if need be.
+
+    `mlflow.set_experiment` is not used: it would write that variable into our own environment.
+    """
+    if ambient := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+        return ambient
     client, name = mlflow.MlflowClient(), settings.experiment
     if client.get_experiment_by_name(name) is None:
         # A sqlite store would otherwise keep its artifacts wherever the caller happens to stand.
@@ -156,7 +158,7 @@ def choose_experiment(mlflow: Any, settings: RegisterSettings) -> None:
         except mlflow.MlflowException:
             if client.get_experiment_by_name(name) is None:  # else another process was first
                 raise
-    mlflow.set_experiment(name)
+    return client.get_experiment_by_name(name).experiment_id
 
 
 def store_uri(settings: RegisterSettings) -> str:

@@ -21,7 +21,5 @@ def test_without_mlflow_the_step_says_what_to_install(tmp_path: Path, monkeypatc
     monkeypatch.setattr(builtins, "__import__", missing)
     gate = PromoteSettings(min_valence_ccc=0.5, min_arousal_ccc=0.4, max_drop=0)
     registry = RegisterSettings(model_name="m", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="e")
-    with pytest.raises(
-        MtclarError, match=r"needs mlflow, which is not installed; use: pip install 'mtclar\[registry\]'"
-    ):
+    with pytest.raises(MtclarError, match=r"needs mlflow, .* use: pip install 'mtclar\[registry\]'"):
         promote.run(gate, registry=registry)

@@ -46,7 +46,7 @@ def test_an_evaluation_of_another_model_is_refused(
     settings: RegisterSettings, evaluation: Path, tmp_path: Path
 ) -> None:
     bundle = toy_bundle(tmp_path / "bundle", metrics={"valence_ccc": 0.9, "arousal_ccc": 0.9})
-    with pytest.raises(MtclarError, match="not the metrics the bundle .* was exported with"):
+    with pytest.raises(MtclarError, match=r"not the metrics the bundle .* was exported with"):
         register.run(settings, bundle=bundle, evaluation=evaluation)
 
 
