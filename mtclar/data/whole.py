@@ -1,0 +1,56 @@
+"""Outputs that appear whole or not at all: written beside, then renamed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from mtclar.errors import MtclarError
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A new folder beside `out` that takes its place when the block ends; after an error `out` is as it was.
+
+    Raises:
+        MtclarError: `out` cannot be written.
+    """
+    partial = out.with_name(out.name + ".part")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        yield partial
+        if out.is_dir():
+            shutil.rmtree(out)
+        os.replace(partial, out)
+    except OSError as error:
+        raise unwritable(out, error) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, renamed to it when the block ends; after an error `path` is as it was.
+
+    Raises:
+        MtclarError: `path` cannot be written.
+    """
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def unwritable(path: Path, error: OSError) -> MtclarError:
+    """The sentence for an output that cannot be written."""
+    return MtclarError(f"{path}: cannot be written ({error.strerror or error}); choose another --out.")
