@@ -71,7 +71,7 @@ def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Collectio
     """
     frame = pd.DataFrame(rows, columns=["video", "page", "frames", "faces", "anchors", "confidence"])
     links = [Markup('<a href="{}">{}</a>').format(quote(row["page"]), row["video"]) for row in rows]
-    frame = frame.drop(columns="page").assign(video=links)
+    frame = frame.drop(columns="page").assign(video=pd.Series(links, dtype=object))
     sections = [page.Section("Labelled", page.table(frame))]
     if failed:
         sections.append(page.Section("Not labelled", _list(failed)))

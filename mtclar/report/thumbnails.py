@@ -76,8 +76,9 @@ def choose(kept: Sequence[int], must: Sequence[int], values: np.ndarray, count: 
     for column in values.T if known else ():
         chosen[known[int(np.argmax(column[known]))]] = None
         chosen[known[int(np.argmin(column[known]))]] = None
-    spaced = np.linspace(0, len(others) - 1, num=max(0, min(count - len(chosen), len(others))))
-    chosen.update(dict.fromkeys(others[round(i)] for i in spaced))
+    rest = [frame for frame in others if frame not in chosen]
+    spaced = np.linspace(0, len(rest) - 1, num=max(0, min(count - len(chosen), len(rest))))
+    chosen.update(dict.fromkeys(rest[round(i)] for i in spaced))
     return sorted({*list(chosen)[:count], *(frame for frame in must if frame in set(kept))})
 
 

@@ -1,0 +1,116 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mtclar.data.tables import LABELS
+from mtclar.report.label_page import write_index, write_label_page
+from mtclar.report.thumbnails import Thumbnails, choose
+
+FACTS = {
+    "video": "clip.mp4",
+    "tool_version": "0.1.0",
+    "width": 640,
+    "height": 360,
+    "rotation": 90,
+    "codec": "h264",
+    "nominal_fps": 25.0,
+    "is_vfr": True,
+    "sha256": "a" * 64,
+    "model": {"name": "mtclar", "version": "0.1.0", "sha256": "b" * 64, "licences": {"weights": "CC0 <script>"}},
+    "band": {"valence": 0.2, "arousal": 0.2, "coverage": 0.9},
+    "fusion": {"method": "time", "time_scale_s": 1.0},
+    "anchors_file": "anchors.csv",
+    "anchors": [{}, {}],
+}
+
+
+def labels(n: int = 60) -> pd.DataFrame:
+    """A track with a gap from frame 20 to 29 and anchors at 5 and 40."""
+    time_s = np.arange(n) / 25
+    table = pd.DataFrame({name: [None] * n for name in LABELS.names})
+    table["frame"], table["time_s"] = np.arange(n), time_s
+    table["source"], table["status"] = "model", "ok"
+    for name, values in (("valence", np.sin(time_s)), ("arousal", np.cos(time_s))):
+        values[20:30] = np.nan
+        table[name], table[f"{name}_lo"], table[f"{name}_hi"] = values, values - 0.2, values + 0.2
+    table.loc[20:29, ["source", "status"]] = ["none", "no_face"]
+    table.loc[[5, 40], "source"] = "anchor"
+    return table
+
+
+def pictures(n: int = 60) -> dict[int, np.ndarray]:
+    frames = [*range(0, n, max(2, n // 200)), *(i for i in (5, 40) if i < n)]
+    return {i: np.full((40, 60, 3), i % 256, np.uint8) for i in sorted(set(frames))}
+
+
+def write(tmp_path, table=None, **options) -> str:
+    table = labels() if table is None else table
+    write_label_page(tmp_path / "clip.html", table, FACTS, pictures(len(table)), thumbnails=8, **options)
+    return (tmp_path / "clip.html").read_text(encoding="utf-8")
+
+
+def test_the_page_says_how_many_frames_faces_and_anchors_there_are(tmp_path):
+    assert "60 frames over 2.36 s, a face in 50 of them, labelled from 2 anchors." in write(tmp_path)
+
+
+def test_the_page_asks_nothing_of_the_network(tmp_path):
+    html = write(tmp_path)
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", html)
+    assert "<script" not in html
+    assert "url(http" not in html
+
+
+def test_both_anchors_and_some_other_frames_are_shown_with_their_values(tmp_path):
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", write(tmp_path), flags=re.DOTALL)
+    assert [text.split(" ")[0] for text in captions if text.endswith("anchor")] == ["5", "40"]
+    assert len(captions) == 10
+    assert any(text.endswith("no label\nno face") for text in captions)
+
+
+def test_model_hashes_notes_and_rotation_stand_in_it(tmp_path):
+    html = write(tmp_path, notes=["The file is cut short."])
+    for words in ("a" * 64, "b" * 64, "turned by 90°", "variable frame rate", "CC0 &lt;script&gt;", "The file is cut"):
+        assert words in html
+
+
+def test_a_long_video_does_not_make_a_large_page(tmp_path):
+    write(tmp_path, labels(60_000))
+    assert (tmp_path / "clip.html").stat().st_size < 2_000_000
+
+
+def test_a_video_of_one_frame_without_band_has_a_page(tmp_path):
+    table = labels().iloc[30:31].reset_index(drop=True).assign(frame=0, source="anchor")
+    assert "1 frames" in write(tmp_path, table)
+
+
+def test_the_index_leads_to_every_report_and_lists_what_failed(tmp_path):
+    row = {"video": "mon/a b", "page": "mon/a b.html", "frames": 3, "faces": 2, "anchors": 1, "confidence": 0.5}
+    write_index(tmp_path / "index.html", [row], ["c.mp4: the file is <empty>."], "0.1.0")
+    html = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert '<a href="mon/a%20b.html">mon/a b</a>' in html
+    assert "the file is &lt;empty&gt;." in html
+    assert "1 of 2 videos" in html
+
+
+def test_however_long_the_video_few_pictures_are_kept_and_those_asked_for_are_among_them():
+    thumbnails = Thumbnails(frames=[777], times_s=[12.345])
+    image = np.zeros((90, 160, 3), np.uint8)
+    for i in range(3000):
+        thumbnails.offer(i, i / 25, image)
+    kept = thumbnails.kept()
+    assert {777, 309, 0} <= set(kept)
+    assert len(kept) < 262
+    assert np.diff(list(kept)).max() <= 16
+    assert kept[777].shape == (63, 112, 3)
+
+
+@pytest.mark.parametrize("count", [1, 4, 12])
+def test_extremes_come_first_when_few_pictures_are_shown(count):
+    values = np.zeros((100, 2))
+    values[10], values[20], values[30], values[40] = (0.9, 0), (-0.9, 0), (0, 0.9), (0, -0.9)
+    chosen = choose(range(0, 100, 5), [5], values, count)
+    assert 5 in chosen
+    assert len(chosen) <= count + 1
+    assert len({10, 20, 30, 40} & set(chosen)) == min(count, 4)

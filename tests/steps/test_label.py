@@ -1,0 +1,290 @@
+import json
+import re
+import sys
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from make_video import numbered, with_face, write_video
+from toy_bundle import toy_bundle
+
+from mtclar.data.tables import LABELS, read_table
+from mtclar.errors import MtclarError, PartialFailure
+from mtclar.faces import Face
+from mtclar.serving import Bundle
+from mtclar.settings import load_settings
+from mtclar.steps import label
+from mtclar.steps.label_video import Follower
+
+CALIBRATION = {"valence": 0.25, "arousal": 0.1, "coverage": 0.9, "protocol": "first"}
+TIMES_MS = [0, 40, 80, 130, 170, 200, 260, 300, 400, 440, 480, 520]
+GONE = range(8, 12)
+
+
+def picture(index: int) -> np.ndarray:
+    """A face that grows brighter, then none."""
+    return numbered(index, 288, 192) if index in GONE else with_face(0.6 + 0.05 * index)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    return toy_bundle(tmp_path_factory.mktemp("model") / "bundle", calibration=CALIBRATION)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("video") / "clip.mp4", TIMES_MS, picture)
+
+
+@pytest.fixture
+def settings():
+    return load_settings().label
+
+
+def write_anchors(folder, *lines: str):
+    path = folder / "anchors.csv"
+    path.write_text("\n".join(["video_id,frame,valence,arousal", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory, clip, bundle):
+    out = tmp_path_factory.mktemp("out") / "labels"
+    anchors = write_anchors(out.parent, "clip,0,-0.5,0.1", "clip,6,0.25,0.2", "clip,9,0.9,0.9")
+    result = label.run(load_settings().label, videos=[clip], anchors=anchors, model=str(bundle), out=out)
+    return out, result, read_table(out / "clip.va.parquet", LABELS)
+
+
+def test_every_frame_has_one_row_with_its_true_time(labelled):
+    _, result, table = labelled
+    assert table["frame"].tolist() == list(range(12))
+    np.testing.assert_allclose(table["time_s"], np.array(TIMES_MS) / 1000, atol=1e-6)
+    assert (result.videos[0].frames, result.videos[0].faces, result.videos[0].anchors) == (12, 8, 3)
+
+
+def test_frames_without_a_face_are_marked_and_carry_no_number(labelled):
+    _, _, table = labelled
+    assert table["status"].tolist() == ["ok"] * 8 + ["no_face"] * 4
+    assert table["source"].tolist() == ["anchor", *["model"] * 5, "anchor", "model", "none", "anchor", "none", "none"]
+    blank = table.iloc[[8, 10, 11]][["valence", "arousal", "valence_lo", "confidence", "face_x", "quality"]]
+    assert blank.isna().all(axis=None)
+
+
+def test_anchors_keep_their_label_even_where_no_face_was_found_and_that_is_said(labelled):
+    _, result, table = labelled
+    np.testing.assert_allclose(table["valence"][[0, 6, 9]], [-0.5, 0.25, 0.9])
+    assert table["confidence"][[0, 6, 9]].tolist() == [1, 1, 1]
+    assert "anchor frame(s) 9" in result.videos[0].notes[0]
+
+
+def test_labels_follow_the_model_from_the_anchors_that_show_a_face(labelled):
+    """The toy model sees valence as mean red, which grows with the light of the face."""
+    _, _, table = labelled
+    inner = table["valence"][1:6].to_numpy()
+    assert (np.diff(inner) > 0).all()
+    assert ((inner > -0.55) & (inner < 0.3)).all()
+    assert set(table["anchor_ids"][1:6]) == {"0 6"}
+
+
+def test_the_band_is_the_calibrated_one_and_none_at_anchors(labelled):
+    _, _, table = labelled
+    rows = table[table["source"] == "model"]
+    np.testing.assert_allclose(rows["valence_hi"] - rows["valence"], 0.25)
+    np.testing.assert_allclose(rows["arousal"] - rows["arousal_lo"], 0.1)
+    assert (table["valence_hi"][[0, 6]] == table["valence_lo"][[0, 6]]).all()
+    assert rows["confidence"].between(0.5, 0.825).all()
+
+
+def test_csv_and_parquet_hold_the_same_and_the_csv_is_plain(labelled):
+    out, _, table = labelled
+    text = (out / "clip.va.csv").read_bytes().decode("utf-8")
+    assert "\r" not in text
+    assert "nan" not in text.lower()
+    assert text.splitlines()[0] == ",".join(LABELS.names)
+    assert re.search(r"^clip,0,,1,\d+,0\.040000,", text, flags=re.MULTILINE)
+    csv = pd.read_csv(out / "clip.va.csv", keep_default_na=False, na_values=[""])
+    for name in ("time_s", "valence", "arousal_hi", "face_w", "confidence"):
+        np.testing.assert_allclose(csv[name], table[name], rtol=1e-5, atol=1e-6)
+
+
+def test_the_facts_lie_beside_the_csv_and_in_the_parquet_file(labelled, bundle):
+    out, _, _ = labelled
+    facts = json.loads((out / "clip.va.json").read_text(encoding="utf-8"))
+    stored = json.loads(pq.read_schema(out / "clip.va.parquet").metadata[b"mtclar"])
+    assert facts == stored
+    assert facts["model"]["sha256"] == Bundle.load(bundle).identity
+    assert (facts["n_frames"], facts["is_vfr"], facts["width"], facts["height"]) == (12, True, 288, 192)
+    assert facts["band"] == {"valence": 0.25, "arousal": 0.1, "coverage": 0.9}
+    assert facts["counts"] == {"rows": 12, "ok": 8, "no_face": 4, "anchor": 3, "model": 6, "none": 3}
+    assert [anchor["frame"] for anchor in facts["anchors"]] == [0, 6, 9]
+
+
+def test_labelling_twice_writes_the_same_bytes(labelled, clip, bundle, settings, tmp_path):
+    out, _, _ = labelled
+    label.run(settings, videos=[clip], anchors=out.parent / "anchors.csv", model=bundle, out=tmp_path / "again")
+    for name in ("clip.va.csv", "clip.va.json", "clip.html", "summary.json", "index.html"):
+        assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes(), name
+
+
+def test_the_size_of_a_batch_changes_nothing(labelled, clip, bundle, settings, tmp_path):
+    out, _, table = labelled
+    small = settings.model_copy(update={"batch": 3})
+    label.run(small, videos=[clip], anchors=out.parent / "anchors.csv", model=bundle, out=tmp_path / "o")
+    again = read_table(tmp_path / "o" / "clip.va.parquet", LABELS)
+    np.testing.assert_allclose(again["valence"], table["valence"], atol=1e-6)
+
+
+def test_in_a_folder_the_good_videos_are_labelled_and_the_bad_ones_listed(clip, bundle, settings, tmp_path):
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    (videos / "deep").mkdir(parents=True)
+    (videos / "deep" / "good.mp4").write_bytes(clip.read_bytes())
+    (videos / "unasked.mp4").write_bytes(clip.read_bytes())
+    (videos / "empty.mp4").write_bytes(b"")
+    (videos / "text.mp4").write_text("no video")
+    write_video(videos / "nobody.mp4", [0, 40, 80])
+    write_video(videos / "short.mp4", [0, 40], picture)
+    names = ("good", "empty", "text", "nobody")
+    anchors = write_anchors(tmp_path, *(f"{name},0,0.1,0.1" for name in names), "short,2,0,0")
+    with pytest.raises(PartialFailure) as caught:
+        label.run(settings, videos=[videos], anchors=anchors, model=bundle, out=out)
+    assert caught.value.exit_code == 3
+    for words in (
+        "1 of 6",
+        "empty.mp4: the file is empty",
+        "holds text",
+        "no face was found",
+        "has 2 frames",
+        "unasked",
+    ):
+        assert words in str(caught.value)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "good.html", "good.va.csv", "good.va.json", "good.va.parquet", "index.html", "summary.json",
+    ]  # fmt: skip
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert [entry["video_id"] for entry in summary["labelled"]] == ["good"]
+    assert len(summary["failed"]) == 5
+
+
+def test_where_every_video_is_bad_nothing_is_left_behind(bundle, settings, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mp4").write_bytes(b"")
+    anchors = write_anchors(tmp_path, "a,0,0,0", "b,0,0,0")
+    with pytest.raises(MtclarError, match="none of the 2 videos") as caught:
+        label.run(settings, videos=[tmp_path], anchors=anchors, model=bundle, out=tmp_path / "out")
+    assert not isinstance(caught.value, PartialFailure)
+    assert not (tmp_path / "out").exists()
+
+
+def test_videos_of_the_same_name_are_told_apart_by_their_folder(clip, bundle, settings, tmp_path):
+    for day in ("mon", "tue"):
+        (tmp_path / "videos" / day).mkdir(parents=True)
+        (tmp_path / "videos" / day / "clip.mp4").write_bytes(clip.read_bytes())
+    anchors = write_anchors(tmp_path, "mon/clip,0,0,0", "tue/clip.mp4,0,0.5,0")
+    label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=tmp_path / "out")
+    first = [pd.read_csv(tmp_path / "out" / day / "clip.va.csv")["valence"][0] for day in ("mon", "tue")]
+    assert first == [0.0, 0.5]
+
+
+def test_other_files_in_the_folder_are_left_alone(clip, bundle, settings, tmp_path):
+    (tmp_path / "thesis.txt").write_text("my life's work")
+    label.run(settings, videos=[clip], anchors=write_anchors(tmp_path, "clip,0,0,0"), model=bundle, out=tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "my life's work"
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(clip, bundle, settings, tmp_path, below):
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / "file" / below if below else tmp_path / "file"
+    anchors = write_anchors(tmp_path, "clip,0,0,0")
+    calls = []
+    with pytest.raises(MtclarError, match="cannot be written"):
+        label.run(
+            settings, videos=[clip], anchors=anchors, model=bundle, out=out, progress=lambda *args: calls.append(args)
+        )
+    assert not calls
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_an_unknown_video_in_the_anchors_is_refused_by_name(clip, bundle, settings, tmp_path):
+    anchors = write_anchors(tmp_path, "clip,0,0,0", "clipp,0,0,0")
+    with pytest.raises(MtclarError, match=r"line 3: unknown video 'clipp' \(did you mean 'clip'\?\)"):
+        label.run(settings, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out")
+
+
+def test_a_model_folder_with_a_changed_file_is_refused(clip, settings, tmp_path):
+    folder = toy_bundle(tmp_path / "bundle")
+    data = bytearray((folder / "pair.onnx").read_bytes())
+    data[-1] ^= 1
+    (folder / "pair.onnx").write_bytes(data)
+    anchors = write_anchors(tmp_path, "clip,0,0,0")
+    with pytest.raises(MtclarError, match="changed since"):
+        label.run(settings, videos=[clip], anchors=anchors, model=folder, out=tmp_path / "out")
+
+
+def test_a_model_without_calibration_gives_labels_without_a_band_and_says_so(clip, settings, tmp_path):
+    anchors = write_anchors(tmp_path, "clip,0,0,0")
+    folder, out = toy_bundle(tmp_path / "bundle"), tmp_path / "out"
+    result = label.run(settings, videos=[clip], anchors=anchors, model=folder, out=out)
+    table = read_table(out / "clip.va.parquet", LABELS)
+    assert table["valence"][:8].notna().all()
+    assert table["valence_lo"][1:].isna().all()
+    assert "no calibration" in result.videos[0].notes[0]
+
+
+def test_a_registry_model_without_mlflow_is_refused_in_a_sentence(clip, settings, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    for name in [name for name in sys.modules if name.startswith(("mlflow.", "mtclar.registry"))]:
+        monkeypatch.delitem(sys.modules, name)
+    anchors = write_anchors(tmp_path, "clip,0,0,0")
+    with pytest.raises(MtclarError, match="registry"):
+        label.run(
+            settings,
+            videos=[clip],
+            anchors=anchors,
+            model="models:/mtclar@champion",
+            out=tmp_path / "out",
+            registry=load_settings().register_,
+        )
+
+
+def test_progress_counts_the_frames(clip, bundle, settings, tmp_path):
+    seen = []
+    label.run(
+        settings,
+        videos=[clip],
+        anchors=write_anchors(tmp_path, "clip,0,0,0"),
+        model=bundle,
+        out=tmp_path / "out",
+        progress=lambda done, total, what="": seen.append((done, total, what)),
+    )
+    assert seen[-1] == (12, 12, "clip.mp4")
+    assert [done for done, _, _ in seen] == list(range(1, 13))
+
+
+def test_the_face_followed_is_the_one_that_was_there_not_the_largest_nor_a_stranger():
+    ours, moved, stranger = Face(0, 0, 90, 90, 1), Face(8, 4, 88, 88, 1), Face(300, 0, 140, 140, 2)
+    follower = Follower(lost_after_s=0.5)
+    assert follower.next([ours], 0.0) == ours
+    assert follower.next([stranger, moved], 0.04) == moved
+    assert follower.next([stranger], 0.5) is None
+    assert follower.next([], 0.54) is None
+    assert follower.next([stranger], 0.6) == stranger
+
+
+def test_the_real_clip_of_one_man_shows_his_face_in_all_but_two_frames(real_faces, bundle, settings, tmp_path):
+    anchors, clip = real_faces / "single_face_anchors.csv", real_faces / "single_face.mp4"
+    result = label.run(settings, videos=[clip], anchors=anchors, model=bundle, out=tmp_path)
+    assert result.videos[0].frames == 72
+    assert result.videos[0].faces >= 70
+
+
+def test_the_real_clip_whose_face_leaves_has_a_row_for_every_frame(real_faces, bundle, settings, tmp_path):
+    anchors = write_anchors(tmp_path, "face_noface,0,0,0")
+    label.run(settings, videos=[real_faces / "face_noface.mov"], anchors=anchors, model=bundle, out=tmp_path)
+    table = read_table(tmp_path / "face_noface.va.parquet", LABELS)
+    assert len(table) == 169
+    assert (table["status"][:70] == "ok").all()
+    assert (table["status"][80:] == "no_face").all()
+    assert table["valence"][80:].isna().all()
