@@ -1,0 +1,158 @@
+"""The rows of an anchors file, and how they are laid on the frames of their videos."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+import numpy as np
+
+from mtclar.errors import MtclarError, nearest
+from mtclar.video.find import VIDEO_SUFFIXES
+
+_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One line of an anchors file; `frame` is None where only `time_s` is given, `track_id` where none is."""
+
+    line: int
+    video_id: str
+    frame: int | None
+    time_s: float | None
+    valence: float
+    arousal: float
+    track_id: int | None = None
+    annotator: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class VideoAnchors:
+    """The anchors of one video, one a frame, in the order of the frames.
+
+    Attributes:
+        frames: int64 (k,), 0-based.
+        labels: float64 (k, 2): valence and arousal in [-1, 1].
+        weights: float64 (k,), > 0.
+        notes: What was decided on the way, one sentence each.
+    """
+
+    frames: np.ndarray
+    labels: np.ndarray
+    weights: np.ndarray
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """The rows of an anchors file, checked; `notes` says what was decided while reading."""
+
+    path: Path
+    rows: tuple[Anchor, ...]
+    notes: tuple[str, ...] = ()
+
+    def match(self, video_ids: Iterable[str]) -> Anchors:
+        """The same anchors by the ids of known videos; a suffix that only the file gives (`clip.mp4`) is dropped.
+
+        Raises:
+            MtclarError: A row names a video that is not among them.
+        """
+        known = sorted(set(video_ids))
+        rows = []
+        for row in self.rows:
+            name = next((name for name in (row.video_id, _bare(row.video_id)) if name in known), None)
+            if name is None:
+                close = difflib.get_close_matches(row.video_id, known, n=_LISTED) or known[:_LISTED]
+                raise self._error(row.line, f"unknown video '{row.video_id}'{nearest(row.video_id, close)}")
+            rows.append(replace(row, video_id=name))
+        return replace(self, rows=tuple(rows))
+
+    def of(self, video_id: str) -> tuple[Anchor, ...]:
+        """The rows of one video."""
+        return tuple(row for row in self.rows if row.video_id == video_id)
+
+    def on_frames(self, video_id: str, times_s: np.ndarray) -> VideoAnchors:
+        """Lays the anchors of one video on its frames; a time means the frame displayed nearest to it.
+
+        Several annotators of one frame are averaged by their weights, which are added up.
+
+        Args:
+            video_id: An id as `match` left it.
+            times_s: Times of the video's frames in seconds (n,), ascending.
+
+        Raises:
+            MtclarError: The video has no anchor, one lies beyond its end, or two contradict each other.
+        """
+        rows = self.of(video_id)
+        if not rows:
+            raise MtclarError(f"{self.path}: no anchors for the video '{video_id}'; add at least one line for it.")
+        placed = [replace(row, frame=self._frame(row, times_s)) for row in rows]
+        self._one_track(placed)
+        notes: list[str] = []
+        frames, labels, weights = [], [], []
+        for frame in sorted({int(row.frame or 0) for row in placed}):
+            here = self.agreed([row for row in placed if row.frame == frame])
+            if len(here) > 1:
+                notes.append(f"frame {frame}: the labels of {len(here)} annotators were averaged")
+            share = np.array([row.weight for row in here])
+            frames.append(frame)
+            labels.append(np.average([(row.valence, row.arousal) for row in here], axis=0, weights=share))
+            weights.append(share.sum())
+        return VideoAnchors(np.array(frames, np.int64), np.array(labels), np.array(weights), tuple(notes))
+
+    def _frame(self, row: Anchor, times_s: np.ndarray) -> int:
+        """The frame of one row, checked against the length of the video."""
+        n, end_s = len(times_s), float(times_s[-1])
+        if row.frame is not None:
+            if row.frame >= n:
+                raise self._error(
+                    row.line, f"frame {row.frame} is out of range, '{row.video_id}' has {n} frames (0 to {n - 1})"
+                )
+            return row.frame
+        interval = end_s / (n - 1) if n > 1 else 0.0
+        time_s = float(row.time_s or 0)
+        if time_s > end_s + interval:
+            raise self._error(
+                row.line, f"time {time_s:g} s is out of range, '{row.video_id}' ends at {end_s:.3f} s ({n} frames)"
+            )
+        return int(np.argmin(np.abs(times_s - time_s)))
+
+    def agreed(self, rows: Sequence[Anchor]) -> list[Anchor]:
+        """One row an annotator of the rows of one frame; those that say the same twice count once.
+
+        Raises:
+            MtclarError: An annotator contradicts their own label.
+        """
+        kept: dict[str, Anchor] = {}
+        for row in rows:
+            other = kept.setdefault(row.annotator, row)
+            if (row.valence, row.arousal) != (other.valence, other.arousal):
+                raise self._error(
+                    row.line,
+                    f"contradicts line {other.line}, which labels the same frame of '{row.video_id}' "
+                    f"({other.valence:g}, {other.arousal:g}) instead of ({row.valence:g}, {row.arousal:g}); keep one",
+                )
+        return list(kept.values())
+
+    def _one_track(self, rows: Sequence[Anchor]) -> None:
+        """One face is followed in a video; a second track's anchors would be laid on the wrong person."""
+        first = next((row for row in rows if row.track_id is not None), None)
+        for row in rows:
+            if first is not None and row.track_id not in (None, first.track_id):
+                raise self._error(
+                    row.line,
+                    f"belongs to track {row.track_id} and line {first.line} to track {first.track_id}, but one face of "
+                    f"'{row.video_id}' is followed; keep the lines of one track",
+                )
+
+    def _error(self, line: int, what: str) -> MtclarError:
+        return MtclarError(f"{self.path}, line {line}: {what}.")
+
+
+def _bare(video_id: str) -> str:
+    path = PurePath(video_id)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in VIDEO_SUFFIXES else video_id
