@@ -43,21 +43,29 @@ class Promotion:
         return f"{self.decision.table()}\n{end}"
 
 
-def promote_challenger(settings: PromoteSettings, registry: RegisterSettings, *, dry_run: bool) -> Promotion:
+def promote_challenger(
+    settings: PromoteSettings, registry: RegisterSettings, *, dry_run: bool, version: int | None = None
+) -> Promotion:
     """Compares the challenger with the champion and moves the alias if the gate opens.
 
     Args:
         settings: The gate, section `promote` of params.yaml.
         registry: Store and model, section `register` of params.yaml.
         dry_run: Decide, but change nothing.
+        version: The version that is meant, where the caller knows it.
 
     Raises:
-        MtclarError: There is no challenger, mlflow is not installed, or the alias was moved by someone else meanwhile.
+        MtclarError: There is no challenger or it is another version, mlflow is not installed, or the alias was moved by
+            someone else meanwhile.
     """
     client, name = tracking.require(registry).MlflowClient(), registry.model_name
     challenger = of_alias(client, name, CHALLENGER)
     if challenger is None:
         raise MtclarError(f"{name}: the registry has no {CHALLENGER}; run 'mtclar register' first.")
+    if version not in (None, challenger.number):
+        raise MtclarError(
+            f"{name}: version {version} is meant, but the {CHALLENGER} is version {challenger.number} by now."
+        )
     champion = of_alias(client, name, CHAMPION)
     decision = decide(challenger.metrics, champion.metrics if champion else None, settings)
     if champion and champion.number == challenger.number:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mtclar.data.tables import EXPRESSIONS
+from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 
 SCHEMA_VERSION = 1
@@ -63,21 +62,12 @@ def write_bundle(
     content = {"schema_version": SCHEMA_VERSION, **facts, "files": files}
     _check_facts(folder, content)
     data = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
-    partial = folder.with_name(folder.name + ".part")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    with whole_folder(folder) as partial:
         for name in GRAPHS:
             (partial / name).write_bytes(graphs[name])
         (partial / "bundle.json").write_bytes(data)
         if check is not None:
             check(partial)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    except OSError as error:
-        raise MtclarError(f"{folder}: cannot be written ({error.strerror}); choose another --out.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return hashlib.sha256(data).hexdigest()
 
 

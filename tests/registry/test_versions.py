@@ -99,7 +99,9 @@ def test_the_first_good_challenger_becomes_champion_and_again_changes_nothing(
     dry = promote_challenger(GATE, store, dry_run=True)
     assert dry.outcome == "would be promoted"
     assert _aliases(store) == {"challenger": "1"}
-    done = promote_challenger(GATE, store, dry_run=False)
+    with pytest.raises(MtclarError, match="version 7 is meant, but the challenger is version 1"):
+        promote_challenger(GATE, store, dry_run=False, version=7)
+    done = promote_challenger(GATE, store, dry_run=False, version=1)
     assert done.outcome == "promoted"
     assert "mtclar version 1: promoted to champion, the first one." in str(done)
     assert _aliases(store) == {"challenger": "1", "champion": "1"}

@@ -1,0 +1,1 @@
+"""The steps as Kubeflow pipelines: the training line, and labelling with its champion; compile, run here, submit."""
