@@ -49,7 +49,7 @@ class LabelResult:
             f"{v.video}: {v.frames} frames, a face in {v.faces}, {v.anchors} anchors -> {self.out / v.video_id}.html"
             for v in self.videos
         ]
-        return "\n".join(lines + [f"  note: {note}" for v in self.videos for note in v.notes])
+        return "\n".join(lines + [f"{v.video}: note: {note}" for v in self.videos for note in v.notes])
 
 
 def run(
@@ -79,6 +79,8 @@ def run(
         PartialFailure: Some videos could not be labelled; the others are written.
     """
     found = find_videos(videos)
+    if not any(path.exists() for path in found):
+        raise MtclarError(f"{found[0]}: no such video; check the path.")
     names = video_ids(found)
     marks = read_anchors(anchors).match(names.values())
     predictor = _predictor(model, registry)

@@ -213,6 +213,12 @@ def test_an_unknown_video_in_the_anchors_is_refused_by_name(clip, bundle, settin
         label.run(settings, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out")
 
 
+def test_a_video_that_is_not_there_is_said_before_anything_about_its_anchors(bundle, settings, tmp_path):
+    anchors = write_anchors(tmp_path, "clip,0,0,0")
+    with pytest.raises(MtclarError, match="gone.mp4: no such video"):
+        label.run(settings, videos=[tmp_path / "gone.mp4"], anchors=anchors, model=bundle, out=tmp_path / "out")
+
+
 def test_a_model_folder_with_a_changed_file_is_refused(clip, settings, tmp_path):
     folder = toy_bundle(tmp_path / "bundle")
     data = bytearray((folder / "pair.onnx").read_bytes())
