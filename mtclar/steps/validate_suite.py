@@ -1,4 +1,4 @@
-"""The Great Expectations suite of `validate`: what it expects, how it is run, and its pages made fit for reading offline.
+"""The Great Expectations suite of `validate`: what it expects, how it is run, and its pages made to work offline.
 
 Great Expectations is imported inside the functions only: it takes seconds.
 """
@@ -136,9 +136,7 @@ def judge(table: pd.DataFrame, s: ValidateSettings, docs: Path) -> list[Finding]
         suite = gx.ExpectationSuite(name="faces")
         expected = rules(s, table)
         for rule in expected:
-            suite.add_expectation(
-                getattr(gxe, rule.kind)(**rule.arguments, meta={"name": rule.name, "notes": rule.says})
-            )
+            suite.add_expectation(getattr(gxe, rule.kind)(**rule.arguments, meta={"name": rule.name}))
         definition = gx.ValidationDefinition(
             name="faces",
             data=asset.add_batch_definition_whole_dataframe("all"),

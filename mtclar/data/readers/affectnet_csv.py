@@ -85,25 +85,32 @@ def _list_name(name: str) -> str:
 
 def _rows(tree: Tree, name: str) -> Iterator[dict[str, str]]:
     """The rows of one list, by lower-case column name."""
-    reader = csv.reader(tree.lines(name))
     header: list[str] | None = None
-    for cells in reader:
+    for cells in csv.reader(tree.lines(name)):
         if header is None:
-            header = [cell.strip().lower() for cell in cells]
-            if COLUMNS[0] not in header and len(cells) == len(COLUMNS) and np.isfinite(number(cells[-1])):
-                header = list(COLUMNS)
-            else:
-                for column in COLUMNS[:5] + COLUMNS[6:]:
-                    if column not in header:
-                        raise MtclarError(
-                            f"{tree.root}/{name}: there is no column '{column}'{nearest(column, header)}."
-                        )
+            header = _header(cells, f"{tree.root}/{name}")
+            if header != list(COLUMNS) or cells[0].strip().lower() == COLUMNS[0]:
                 continue
         if any(cell.strip() for cell in cells):
             cells = cells + [""] * (len(header) - len(cells))
             row = {column: cell.strip() for column, cell in zip(header, cells, strict=False)}
             row["subdirectory_filepath"] = row["subdirectory_filepath"].replace("\\", "/")
             yield row
+
+
+def _header(cells: list[str], where: str) -> list[str]:
+    """The column names of a list; of one that begins with its first row, those of the release.
+
+    Raises:
+        MtclarError: A column is missing.
+    """
+    header = [cell.strip().lower() for cell in cells]
+    if COLUMNS[0] not in header and len(cells) == len(COLUMNS) and np.isfinite(number(cells[-1])):
+        return list(COLUMNS)
+    for column in COLUMNS:
+        if column not in header and column != "facial_landmarks":
+            raise MtclarError(f"{where}: there is no column '{column}'{nearest(column, header)}.")
+    return header
 
 
 def _usable(tree: Tree, name: str, splits: dict[str, str], notes: Notes) -> Iterator[_Row]:

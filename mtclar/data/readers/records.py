@@ -82,7 +82,8 @@ class Notes:
 
     def skip(self, reason: str, count: int = 1) -> None:
         """Counts what the data set itself marks as not to be used."""
-        self.skipped[reason] += count
+        if count:
+            self.skipped[reason] += count
 
     def fault(self, name: str, reason: str) -> None:
         """Lists what cannot be read."""
