@@ -58,7 +58,7 @@ def test_an_override_that_is_not_section_key_value_is_refused(override):
 
 def test_an_override_is_read_as_yaml():
     assert load_settings(overrides=["train.learning_rate=5.0e-4"]).train.learning_rate == 5e-4
-    assert load_settings(overrides=["train.augment=false"]).train.augment is False
+    assert load_settings(overrides=["train.antisymmetric=false"]).train.antisymmetric is False
 
 
 def test_a_params_file_that_is_no_yaml_or_no_mapping_or_not_there_is_refused_by_name(tmp_path):

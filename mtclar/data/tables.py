@@ -6,13 +6,13 @@ name, and a file appears whole or not at all.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError
 
 EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
@@ -100,10 +100,8 @@ def write_table(frame: pd.DataFrame, path: Path, schema: pa.Schema, metadata: di
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise MtclarError(f"{path}: a column does not have its declared type ({error}).") from error
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **(metadata or {})})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    pq.write_table(table, partial)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        pq.write_table(table, partial)
 
 
 def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from mtclar.data.store import encode
+from mtclar.data.whole import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,10 +62,8 @@ class Section:
 
 def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "") -> None:
     """Writes the page, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(_PAGE.render(title=title, lead=lead, sections=sections, footer=footer), encoding="utf-8")
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        partial.write_text(_PAGE.render(title=title, lead=lead, sections=sections, footer=footer), encoding="utf-8")
 
 
 def text(words: str) -> Markup:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ import numpy as np
 
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
+from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from mtclar.evaluation.judge import Embeddings, Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
@@ -86,7 +83,7 @@ def run(
         "git revision": git_revision(Path(__file__).parent),
         "seed": str(s.seed),
     }
-    with _whole(out) as folder:
+    with whole_folder(out) as folder:
         write(folder, found, facts)
     return Evaluated(out, plain(found.metrics))
 
@@ -122,19 +119,3 @@ def summary(out: Path) -> tuple[list[str], list[list[str]]]:
     except (OSError, ValueError) as error:
         raise MtclarError(f"{path}: expected the metrics that 'mtclar evaluate' writes ({error}).") from error
     return SUMMARY_COLUMNS, summary_rows(metrics)
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place when the block is left without an error."""
-    partial = out.with_name(out.name + ".part")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        shutil.rmtree(out, ignore_errors=True)
-        os.replace(partial, out)
-    except OSError as error:
-        raise MtclarError(f"{out}: cannot be written ({error.strerror}); choose another --out.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
