@@ -1,0 +1,32 @@
+"""A network small enough to build in milliseconds."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mtclar.model.emofan import EncoderSpec
+from mtclar.model.mtclar import MTCLAR, ModelSpec
+
+TINY = ModelSpec(EncoderSpec("tiny", 32, 208, 8, 16, 1, 1, 4, (16, 24), local_contrast=True), (16, 8), 0.1, True, (12,))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small only wait for each other on more cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def model() -> MTCLAR:
+    """With running statistics that are not those of a fresh network."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        model = MTCLAR(TINY)
+        for _ in range(3):
+            _, left, _ = model(torch.rand(6, 3, 32, 32), torch.rand(6, 3, 32, 32))
+            model.single(left)
+    return model.eval()

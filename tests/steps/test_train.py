@@ -1,0 +1,188 @@
+"""`mtclar train`: learns, says what it does, goes on after a kill, and stops when it goes wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mtclar.data.store import FacesStore
+from mtclar.errors import MtclarError
+from mtclar.model.checkpoint import load_checkpoint
+from mtclar.model.emofan import ENCODERS, EncoderSpec
+from mtclar.model.predictor import TorchPredictor
+from mtclar.settings import PairSettings, TrainSettings
+from mtclar.steps import pair, train
+from tests.toy_faces import write_faces
+
+PAIR = PairSettings(seed=3, pairs=2560, pairs_held_out=256, person_share=0.25, block_faces=32, block_pairs=128)
+SETTINGS = TrainSettings(
+    seed=1,
+    encoder="emofan-nano",
+    projector=(32, 16),
+    dropout=0.1,
+    antisymmetric=True,
+    epochs=2,
+    batch_blocks=1,
+    learning_rate=3e-3,
+    schedule="one-cycle",
+    weight_decay=1e-4,
+    margin=0.25,
+    exponent=2.0,
+    augment=0.5,
+    sl_projector=(32,),
+    sl_epochs=3,
+    sl_learning_rate=1e-3,
+    threads=1,
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny_encoder(monkeypatch):
+    """Puts an encoder of a few thousand parameters in the place of the small one."""
+    tiny = EncoderSpec("emofan-nano", 32, 240, 8, 16, 1, 1, 4, (16, 32), local_contrast=True)
+    monkeypatch.setitem(ENCODERS, "emofan-nano", tiny)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("train")
+    write_faces(folder / "faces", train=24, validation=4, test=4)
+    (folder / "verdict.json").write_text(json.dumps({"success": True}))
+    pair.run(PAIR, faces=folder / "faces", verdict=folder, out=folder / "pairs")
+    return {"faces": folder / "faces", "pairs": folder / "pairs"}
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Path:
+    """Two epochs, not interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        tiny = EncoderSpec("emofan-nano", 32, 240, 8, 16, 1, 1, 4, (16, 32), local_contrast=True)
+        patch.setitem(ENCODERS, "emofan-nano", tiny)
+        out = tmp_path_factory.mktemp("trained") / "out"
+        train.run(SETTINGS, **data, out=out)
+    return out
+
+
+def _weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(out)[0].state_dict()
+
+
+def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+class Killed(BaseException):
+    """What ends a run from outside."""
+
+
+def _killed_after(epoch: int):
+    """A progress that kills the run in the middle of the epoch after."""
+
+    def progress(done: int, total: int, what: str = "", /) -> None:
+        if what.startswith(f"epoch {epoch + 1},") and done % 20 == 7:
+            raise Killed
+
+    return progress
+
+
+def test_the_checkpoint_answers_and_says_where_it_comes_from(trained, data):
+    model, facts = load_checkpoint(trained)
+    assert facts["settings"]["learning_rate"] == 3e-3
+    assert facts["crop"] == {"scale": 1.5, "input_size": 32, "size": 288, "centre": 240, "colour": "RGB"}
+    assert set(facts) >= {"data_rev", "git_sha", "fingerprint", "faces"}
+    predictor = TorchPredictor.from_checkpoint(trained)
+    embedding = predictor.embed(FacesStore(data["faces"]).crops([0, 1]))
+    assert embedding.shape == (2, model.spec.encoder.embedding_size)
+    assert np.isfinite(predictor.single(embedding)[0]).all()
+
+
+def test_the_history_has_a_row_an_epoch(trained):
+    history = pd.read_csv(trained / "history.csv")
+    assert history["epoch"].tolist() == [1, 2]
+    assert {"loss_similarity", "loss_valence", "loss_arousal", "loss_embedding"} <= set(history.columns)
+    assert history.notna().all().all()
+    assert history["validation_similarity_accuracy"].between(0, 1).all()
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(trained, data, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(Killed):
+        train.run(SETTINGS, **data, out=out, progress=_killed_after(1))
+    assert [path.name for path in (out / "last").iterdir()] == ["epoch-0001"]
+    assert not (out / "model.json").exists()
+    seen: list[str] = []
+    train.run(SETTINGS, **data, out=out, progress=lambda done, total, what="", /: seen.append(what))
+    assert not any(what.startswith("epoch 1,") for what in seen)
+    assert _same(_weights(out), _weights(trained))
+    assert (out / "history.csv").read_text() == (trained / "history.csv").read_text()
+
+
+def test_another_seed_learns_other_weights(trained, data, tmp_path):
+    train.run(SETTINGS.model_copy(update={"seed": 2, "epochs": 1, "sl_epochs": 1}), **data, out=tmp_path / "out")
+    assert not _same(_weights(tmp_path / "out"), _weights(trained))
+
+
+def test_other_settings_start_anew_and_leave_nothing_of_the_old_run(data, tmp_path):
+    out = tmp_path / "out"
+    short = SETTINGS.model_copy(update={"epochs": 1, "sl_epochs": 1})
+    train.run(short, **data, out=out)
+    before = _weights(out)
+    with pytest.raises(Killed):
+        train.run(short.model_copy(update={"margin": 0.5}), **data, out=out, progress=_killed_after(0))
+    assert not (out / "model.json").exists()
+    assert not (out / "last").exists()
+    train.run(short.model_copy(update={"margin": 0.5}), **data, out=out)
+    assert not _same(_weights(out), before)
+
+
+def test_a_finished_run_is_not_repeated(trained, data):
+    before = _weights(trained)
+    seen: list[str] = []
+    train.run(SETTINGS, **data, out=trained, progress=lambda done, total, what="", /: seen.append(what))
+    assert not any(what.startswith("epoch") for what in seen)
+    assert _same(_weights(trained), before)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_epoch_before(data, tmp_path, monkeypatch):
+    from mtclar.learning import loop
+
+    shake, calls = loop.shake, []
+
+    def broken(tasks, generator):
+        calls.append(0)
+        return shake(tasks, generator) * (float("nan") if len(calls) > 30 else 1)
+
+    monkeypatch.setattr(loop, "shake", broken)
+    out = tmp_path / "out"
+    with pytest.raises(MtclarError, match=r"nan in epoch 2 of 2.*lower train\.learning_rate"):
+        train.run(SETTINGS, **data, out=out)
+    model, _ = load_checkpoint(out / "last" / "epoch-0001")
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+def test_pairs_of_other_faces_are_refused(data, tmp_path):
+    write_faces(tmp_path / "fewer", train=2, validation=1)
+    with pytest.raises(MtclarError, match="run 'mtclar pair' on these faces"):
+        train.run(SETTINGS, faces=tmp_path / "fewer", pairs=data["pairs"], out=tmp_path / "out")
+
+
+def test_missing_pairs_are_named(data, tmp_path):
+    with pytest.raises(MtclarError, match=r"pairs\.parquet"):
+        train.run(SETTINGS, faces=data["faces"], pairs=tmp_path, out=tmp_path / "out")
+
+
+def test_it_learns_what_makes_faces_differ(data, tmp_path):
+    settings = SETTINGS.model_copy(update={"epochs": 10, "augment": 0.3, "sl_epochs": 40, "sl_learning_rate": 3e-3})
+    result = train.run(settings, **data, out=tmp_path / "out")
+    assert result.last["validation_d_valence_ccc"] > 0.7
+    assert result.last["validation_few_shot_valence_ccc"] > 0.6
+    predictor, store = TorchPredictor.from_checkpoint(tmp_path / "out"), FacesStore(data["faces"])
+    test = store.table[(store.table["split"] == "test") & store.table["expression"].notna()]
+    expression, valence, _ = predictor.single(predictor.embed(store.crops(test.index.to_numpy())))
+    assert np.corrcoef(valence, test["valence"])[0, 1] > 0.7
+    np.testing.assert_allclose(expression.sum(1), 1, rtol=1e-4)
