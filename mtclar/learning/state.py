@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch.optim import Optimizer
 
-from mtclar.errors import MtclarError
-from mtclar.model.checkpoint import load_checkpoint, save_checkpoint, write_whole
+from mtclar.data.whole import unwritable, whole_folder
+from mtclar.model.checkpoint import load_checkpoint, save_checkpoint
 from mtclar.model.mtclar import MTCLAR
 
 log = logging.getLogger(__name__)
@@ -32,18 +31,15 @@ def save_state(
     """Writes the state after the epoch that `history` ends with, then removes that of earlier epochs."""
     epoch = len(history)
     place = folder / f"epoch-{epoch:04d}"
-    partial = place.with_name(place.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    save_checkpoint(partial, model, {"epoch": epoch})
     tensors = {
         f"{index}.{name}": value.contiguous()
         for index, values in optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
-    write_whole(partial / OPTIMISER, save(tensors))
-    write_whole(partial / STATE, json.dumps({"fingerprint": fingerprint, "history": history}).encode())
-    shutil.rmtree(place, ignore_errors=True)
-    os.replace(partial, place)
+    with whole_folder(place) as partial:
+        save_checkpoint(partial, model, {"epoch": epoch})
+        (partial / OPTIMISER).write_bytes(save(tensors))
+        (partial / STATE).write_text(json.dumps({"fingerprint": fingerprint, "history": history}), encoding="utf-8")
     for other in folder.glob("epoch-*"):
         if other != place:
             shutil.rmtree(other, ignore_errors=True)
@@ -87,4 +83,4 @@ def clear(out: Path) -> None:
             (out / name).unlink(missing_ok=True)
         shutil.rmtree(out / "last", ignore_errors=True)
     except OSError as error:
-        raise MtclarError(f"{out}: cannot be written ({error.strerror}); choose another --out.") from error
+        raise unwritable(out, error) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError
 from mtclar.model.emofan import EncoderSpec
 from mtclar.model.mtclar import MTCLAR, ModelSpec
@@ -31,8 +31,10 @@ def save_checkpoint(folder: Path, model: MTCLAR, facts: dict[str, Any]) -> None:
     weights = save({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()})
     digest = hashlib.sha256(weights).hexdigest()
     about = {"schema_version": SCHEMA_VERSION, "spec": asdict(model.spec), "weights_sha256": digest, "facts": facts}
-    write_whole(folder / WEIGHTS, weights)
-    write_whole(folder / FACTS, (json.dumps(about, indent=2) + "\n").encode())
+    with whole_file(folder / WEIGHTS) as partial:
+        partial.write_bytes(weights)
+    with whole_file(folder / FACTS) as partial:
+        partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 def load_checkpoint(folder: Path) -> tuple[MTCLAR, dict[str, Any]]:
@@ -72,18 +74,3 @@ def load_checkpoint(folder: Path) -> tuple[MTCLAR, dict[str, Any]]:
         reason = str(error).splitlines()[0]
         raise MtclarError(f"{folder / WEIGHTS}: the weights do not fit the spec in {FACTS} ({reason}).") from error
     return model.eval(), facts
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file beside its place and renames it.
-
-    Raises:
-        MtclarError: The folder cannot be written.
-    """
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    except OSError as error:
-        raise MtclarError(f"{path}: cannot be written ({error.strerror}); choose another --out.") from error

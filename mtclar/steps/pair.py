@@ -11,6 +11,7 @@ import pandas as pd
 
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import EXPRESSIONS, PAIRS, SPLITS, write_table
+from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from mtclar.learning.sampler import class_pairs, expression_codes, pairs_table, person_pairs
 from mtclar.settings import PairSettings
@@ -32,7 +33,8 @@ def run(s: PairSettings, *, faces: Path, verdict: Path, out: Path) -> PairResult
 
     Half of the pairs are of one expression and half of two, expressions uniform. In the train split a share of
     `s.person_share` pairs faces of one person instead; `similar` is null there where an expression is not known.
-    Validation and test are drawn by expression alone, and have no pairs where they have no expressions.
+    Validation and test are drawn by expression alone, and have no pairs where they have no expressions. An expression
+    that a split lacks is left out of its pairs: whether one may be lacking is for `mtclar validate` to say.
 
     Args:
         s: The section `pair` of params.yaml.
@@ -50,13 +52,9 @@ def run(s: PairSettings, *, faces: Path, verdict: Path, out: Path) -> PairResult
         rng = np.random.default_rng([s.seed, number])
         share = s.person_share if split == "train" else 0.0
         parts.append(_draw(s, table[table["split"] == split], split, share, rng))
-    pairs = pd.concat(parts, ignore_index=True)
-    path = out / "pairs.parquet"
-    try:
-        write_table(pairs, path, PAIRS)
-    except OSError as error:
-        raise MtclarError(f"{out}: cannot be written ({error.strerror}); choose another --out.") from error
-    return PairResult({split: len(part) for split, part in zip(SPLITS, parts, strict=True)}, path)
+    with whole_folder(out) as partial:
+        write_table(pd.concat(parts, ignore_index=True), partial / "pairs.parquet", PAIRS)
+    return PairResult({split: len(part) for split, part in zip(SPLITS, parts, strict=True)}, out / "pairs.parquet")
 
 
 def _check(verdict: Path) -> None:
@@ -93,10 +91,14 @@ def _draw(
 
 
 def _check_classes(codes: np.ndarray, split: str) -> None:
-    """Raises if an expression has too few faces to pair."""
-    counts = np.bincount(codes[codes >= 0], minlength=len(EXPRESSIONS))
-    if few := [f"{name} ({n})" for name, n in zip(EXPRESSIONS, counts, strict=True) if n < 2]:
+    """Raises if an expression that occurs, or had to, has too few faces to pair; which may be absent, validate says."""
+    counts = dict(zip(EXPRESSIONS, np.bincount(codes[codes >= 0], minlength=len(EXPRESSIONS)), strict=True))
+    if alone := [name for name, n in counts.items() if n == 1]:
         raise MtclarError(
-            f"the {split} split needs at least two faces of every expression to draw pairs from, but has too few of: "
-            f"{', '.join(few)}; crop more labelled faces."
+            f"the {split} split has only one face of {', '.join(alone)}, and a pair needs two; crop more faces."
+        )
+    if sum(n > 0 for n in counts.values()) < 2:
+        raise MtclarError(
+            f"the {split} split has faces of {', '.join(name for name, n in counts.items() if n) or 'no expression'} "
+            "alone, and pairs need at least two expressions; crop more faces, or set pair.person_share to 1."
         )

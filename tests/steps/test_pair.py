@@ -101,10 +101,26 @@ def _store(folder: Path, expressions: list[str | None]) -> None:
             writer.add({**row, "valence": i / 10, "arousal": 0.0, "expression": name}, np.zeros((32, 32, 3), np.uint8))
 
 
-def test_an_expression_without_faces_is_named_with_its_split(tmp_path, verdict):
+def test_an_expression_with_one_face_is_named_with_its_split(tmp_path, verdict):
     _store(tmp_path / "faces", ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger"] * 2 + ["contempt"])
-    with pytest.raises(MtclarError, match=r"train split needs at least two .* contempt \(1\)"):
+    with pytest.raises(MtclarError, match="the train split has only one face of contempt"):
         pair.run(SETTINGS, faces=tmp_path / "faces", verdict=verdict, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("expressions", "which"), [([None] * 8, "no expression"), (["sad"] * 8, "sad")])
+def test_a_single_expression_cannot_be_paired_by_expression(tmp_path, verdict, expressions, which):
+    _store(tmp_path / "faces", expressions)
+    with pytest.raises(MtclarError, match=f"faces of {which} alone"):
+        pair.run(SETTINGS, faces=tmp_path / "faces", verdict=verdict, out=tmp_path / "out")
+
+
+def test_an_expression_that_validation_lets_be_absent_is_left_out(tmp_path, verdict):
+    _store(tmp_path / "faces", ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger"] * 3)
+    pair.run(SETTINGS, faces=tmp_path / "faces", verdict=verdict, out=tmp_path / "out")
+    table = read_table(tmp_path / "out" / "pairs.parquet", PAIRS)
+    assert len(table) == 1024
+    assert set(np.unique(table[["left", "right"]])) == set(range(21))
 
 
 def test_faces_without_expressions_can_be_paired_by_person_alone(tmp_path, verdict):
