@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import cv2
@@ -45,6 +46,14 @@ class Face:
         return self.x, self.y, self.w, self.h
 
 
+@cache
+def _detector() -> Any:
+    """dlib's detector, once a process: to unpack it takes half a second."""
+    import dlib
+
+    return dlib.get_frontal_face_detector()  # type: ignore[attr-defined]
+
+
 class HogDetector:
     """dlib's frontal face detector: histograms of gradients, its model inside the wheel, nothing to fetch.
 
@@ -60,10 +69,6 @@ class HogDetector:
     def __init__(self, *, threshold: float, long_side: int) -> None:
         """`threshold`: score from which a box counts; `long_side`: larger pictures are scaled down to it, in pixels."""
         self.threshold, self.long_side = threshold, long_side
-        self._detector: Any = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"threshold": self.threshold, "long_side": self.long_side, "_detector": None}
 
     def detect(self, picture: NDArray[np.uint8]) -> list[Face]:
         """Finds the faces of a picture, the surest first.
@@ -74,19 +79,16 @@ class HogDetector:
         Returns:
             Faces with boxes in pixels of `picture`; none, if there is none.
         """
-        if self._detector is None:
-            import dlib
-
-            self._detector = dlib.get_frontal_face_detector()  # type: ignore[attr-defined]
+        detector = _detector()
         height, width = picture.shape[:2]
         shrink = min(1.0, self.long_side / max(height, width))
         small = np.ascontiguousarray(picture)
         if shrink < 1:
             sides = max(1, round(width * shrink)), max(1, round(height * shrink))
             small = cv2.resize(small, sides, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        boxes, scores, _ = self._detector.run(small, 0, self.threshold)
+        boxes, scores, _ = detector.run(small, 0, self.threshold)
         if not boxes and max(height, width) < self.long_side:
-            boxes, scores, _ = self._detector.run(small, 1, self.threshold)
+            boxes, scores, _ = detector.run(small, 1, self.threshold)
         across, down = width / small.shape[1], height / small.shape[0]
         faces = [
             Face(b.left() * across, b.top() * down, b.width() * across, b.height() * down, float(score))
