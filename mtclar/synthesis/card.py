@@ -16,7 +16,8 @@ is what the face was made to show. Made by `mtclar sample` with
 
     mtclar sample --artist {artist} --people {people} --clips {clips} --frames {frames} --seed {seed}
 
-which writes the same bytes again on the same machine with the same versions of its libraries.
+which makes the same again with the same versions of its libraries, byte for byte but for the H.264 streams, where the
+encoder does not always decide alike.
 
 ## What is in it
 

@@ -104,7 +104,7 @@ def mp4_bytes(pictures: Sequence[NDArray[np.uint8]], rate: Fraction, crf: int = 
         stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "slow"})
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        # One thread, and colours converted here: how the encoder and its converter share out work changes bytes.
+        # One thread, and colours converted here, to leave little of how work is shared out to chance.
         stream.codec_context.thread_count = 1
         stream.codec_context.time_base = 1 / rate
         for i, picture in enumerate(pictures):

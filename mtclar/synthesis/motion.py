@@ -113,7 +113,7 @@ def _path(rng: np.random.Generator, frames: int, fps: float) -> tuple[Array, Arr
 
 def _state(rng: np.random.Generator, expression: int) -> Array:
     """Weights and residual (10,) of an expression at some strength."""
-    strength = 1.0 if expression == 0 else rng.uniform(0.45, 1.15)
+    strength = 1.0 if expression == 0 else rng.uniform(0.6, 1.2)
     state = np.zeros(len(EXPRESSIONS) + 2)
     state[expression] = strength
     state[-2:] = rng.normal(0, 0.7 * CLASS_SPREADS[expression])

@@ -52,7 +52,8 @@ def make_sample(
         people: how many people, at least 3; each has eight pictures.
         clips: how many clips; the first people are in them. Without clips there are no videos either.
         frames: frames of a clip, on average.
-        seed: the same seed gives the same sample, whatever the number of workers.
+        seed: the same seed gives the same sample, whatever the number of workers; only x264's choices may differ, so
+            the MP4s are the same pictures but not always the same bytes.
         artist: `rendered` or `drawn`.
         face_model: for `rendered`; None takes the one MTCLAR_FACE_MODEL names.
         workers: processes; 0 takes one for each core.

@@ -19,7 +19,7 @@ def make() -> Make:
     """`make_sample` of a few drawn people, unless told otherwise."""
 
     def make_small(out: Path, **changes: Any) -> dict[str, Any]:
-        settings: dict[str, Any] = {"people": 10, "clips": 4, "frames": 12, "seed": 7, "artist": "drawn", "workers": 1}
+        settings: dict[str, Any] = {"people": 6, "clips": 2, "frames": 10, "seed": 7, "artist": "drawn", "workers": 1}
         return make_sample(out=out, **settings | changes)
 
     return make_small

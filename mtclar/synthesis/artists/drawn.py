@@ -46,8 +46,9 @@ class DrawnArtist:
             colour = person.skin + person.brow[1] * (np.minimum(person.hair, person.skin * 0.7) - person.skin)
             sheet.line(landmarks[part], colour, thickness)
         _draw_mouth(sheet, person, landmarks)
-        rgb = sheet.rgb * _shading(turn, view, lights)[..., None]
-        return _shrink(rgb, sheet.alpha, view, landmarks)
+        rgb, alpha = sheet.shrink()
+        lit = np.clip(rgb * _shading(turn, view, lights)[..., None], 0, 1)
+        return Layer((lit * 255).astype(np.uint8), alpha, landmarks.astype(np.float32))
 
 
 class _Sheet:
@@ -92,6 +93,14 @@ class _Sheet:
     def _cover(self, weight: NDArray[np.float32], colour: NDArray[np.float64], window: tuple[slice, slice]) -> None:
         self.rgb[window] += weight[..., None] * (np.asarray(colour, np.float32) - self.rgb[window])
         self.alpha[window] += weight * (1 - self.alpha[window])
+
+    def shrink(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Average down to the picture's size: RGB (h, w, 3) weighted by opacity, and opacity (h, w)."""
+        size = (self.alpha.shape[1] // SUPERSAMPLING, self.alpha.shape[0] // SUPERSAMPLING)
+        alpha = cv2.resize(self.alpha, size, interpolation=cv2.INTER_AREA)
+        rgb = cv2.resize(self.rgb * self.alpha[..., None], size, interpolation=cv2.INTER_AREA)
+        shrunk = rgb / np.maximum(alpha, 1e-6)[..., None]
+        return shrunk.astype(np.float32), alpha.astype(np.float32)
 
 
 def _fixed(points: Points, window: tuple[slice, slice]) -> NDArray[np.int32]:
@@ -193,26 +202,15 @@ def _draw_mouth(sheet: _Sheet, person: Person, marks: Points) -> None:
 
 
 def _shading(turn: NDArray[np.float64], view: View, lights: tuple[Light, ...]) -> NDArray[np.float32]:
-    """Light on the head's ellipsoid, (h * s, w * s)."""
-    s = SUPERSAMPLING
-    ys, xs = np.mgrid[0 : view.height * s, 0 : view.width * s].astype(np.float32) / s
+    """Light on the head's ellipsoid, float32 (h, w)."""
     centre = _project((HEAD_CENTRE @ turn.T - AIM)[None], view)[0]
-    scale = view.height / view.height_cm
-    nx = (xs - centre[0]) / (HEAD_RADII[0] * 1.15 * scale)
-    ny = -(ys - centre[1]) / (HEAD_RADII[1] * 1.15 * scale)
+    radii = HEAD_RADII[:2] * 1.15 * view.height / view.height_cm
+    nx = ((np.arange(view.width, dtype=np.float32) - centre[0]) / radii[0])[None, :]
+    ny = ((centre[1] - np.arange(view.height, dtype=np.float32)) / radii[1])[:, None]
     nz = np.sqrt(np.maximum(0.02, 1 - nx**2 - ny**2))
     norm = np.sqrt(nx**2 + ny**2 + nz**2)
-    light = np.full(nx.shape, AMBIENT, np.float32)
+    light = np.full(norm.shape, AMBIENT, np.float32)
     for lamp in lights:
         d = np.array(lamp.direction) / np.linalg.norm(lamp.direction)
         light += DIFFUSE * float(np.mean(lamp.colour)) * np.maximum(0, (nx * d[0] + ny * d[1] + nz * d[2]) / norm)
     return light
-
-
-def _shrink(rgb: NDArray[np.float32], alpha: NDArray[np.float32], view: View, landmarks: Points) -> Layer:
-    """Average down; colours weighted by opacity."""
-    s = SUPERSAMPLING
-    blocks = (rgb * alpha[..., None]).reshape(view.height, s, view.width, s, 3).mean((1, 3))
-    opacity = alpha.reshape(view.height, s, view.width, s).mean((1, 3))
-    colour = blocks / np.maximum(opacity, 1e-6)[..., None]
-    return Layer((np.clip(colour, 0, 1) * 255).astype(np.uint8), opacity, landmarks.astype(np.float32))
