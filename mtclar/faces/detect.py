@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import Box
 
-LANDMARK_SIDE = 1.08
+LANDMARK_SIDE = 1.10
 """Side of the HOG detector's square box over the mean side of the box around the 68 landmarks of the same face.
 
-Measured on 272 rendered faces of 24 people with known landmarks, turned as in the sample: median 1.07, mean 1.09,
-standard deviation 0.08 (the detector's boxes come in steps of 6/5 in size and of 8 pixels in place)."""
+Measured on 3,667 rendered faces of the sample with known landmarks: 1.10 on average, standard deviation 0.08 (the
+detector's boxes come in steps of 6/5 in size and of some pixels in place). A box made so overlaps the detector's with
+0.82 of their union on average."""
 
-LANDMARK_OFFSET = (0.0, -0.08)
+LANDMARK_OFFSET = (0.0, -0.09)
 """Centre of the HOG box beside the centre of the landmarks' box, right and down, in mean sides of the latter.
 
-Measured on the same faces: 0.01 ± 0.07 and -0.08 ± 0.05; the box reaches higher up the forehead than the brows."""
+Measured on the same faces: 0.00 ± 0.06 and -0.09 ± 0.05; the box reaches higher up the forehead than the brows."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_where_the_detector_sees_nothing_the_given_landmarks_are_taken_with_no_s
     result = crop.run(settings("afew-va"), data=data, out=tmp_path / "out")
     row = FacesStore(tmp_path / "out").table.iloc[0]
     assert np.isnan(row["score"])
-    assert row[["x", "y", "w", "h"]].tolist() == pytest.approx([98, 54, 54, 54])
+    assert row[["x", "y", "w", "h"]].tolist() == pytest.approx([97.5, 53, 55, 55])
     assert result.given == 1
 
 
@@ -79,7 +79,7 @@ def test_with_detector_given_nothing_is_detected(tmp_path, face_bytes):
     data = clip(tmp_path / "data", "001", [face_bytes], landmarks(10, 10, 50, 50))
     crop.run(settings("afew-va", detector="given"), data=data, out=tmp_path / "out")
     row = FacesStore(tmp_path / "out").table.iloc[0]
-    assert row[["x", "w"]].tolist() == pytest.approx([8, 54])
+    assert row[["x", "w"]].tolist() == pytest.approx([7.5, 55])
 
 
 def record(**facts) -> Record:
