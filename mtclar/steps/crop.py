@@ -12,7 +12,6 @@ import csv
 import logging
 import multiprocessing
 import os
-import shutil
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from mtclar.data.readers import Group, Notes, Record, read
 from mtclar.data.store import FacesWriter, encode
+from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from mtclar.faces import CropSpec, Face, HogDetector, box_from_landmarks, cut, overlap, pick
 from mtclar.progress import Progress, silent
@@ -106,11 +106,10 @@ def run(s: CropSettings, *, data: Path, out: Path, progress: Progress = silent) 
     detector = HogDetector(threshold=s.threshold, long_side=s.long_side) if s.detector == "hog" else None
     work = partial(_work, spec=spec, detector=detector, quality=s.quality)
     facts = {"source": s.source, "detector": s.detector, "scale": s.scale, "quality": s.quality}
-    fresh = out.with_name(out.name + ".new")
     splits: Counter[str] = Counter()
     ids: set[str] = set()
     given = 0
-    try:
+    with whole_folder(out) as fresh:
         with FacesWriter(fresh, size=s.size, quality=s.quality, facts=facts) as writer:
             for done, (group, result) in enumerate(zip(groups, _map(work, groups, s.workers), strict=True), 1):
                 for row, crop in zip(result.rows, result.crops, strict=True):
@@ -125,15 +124,9 @@ def run(s: CropSettings, *, data: Path, out: Path, progress: Progress = silent) 
             _check_unreadable(notes.unreadable, len(writer), s.max_unreadable, data)
             writer.facts.update(unreadable=len(notes.unreadable), skipped=dict(sorted(notes.skipped.items())))
         _write_unreadable(fresh / UNREADABLE, notes.unreadable)
-        shutil.rmtree(out, ignore_errors=True)
-        os.replace(fresh, out)
-    except OSError as error:
-        raise MtclarError(f"{out}: cannot be written ({error.strerror or error}); choose another --out.") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    result_ = CropResult(out, len(ids), dict(splits), given, dict(notes.skipped), tuple(notes.unreadable))
-    log.info("%s", result_)
-    return result_
+    summary = CropResult(out, len(ids), dict(splits), given, dict(notes.skipped), tuple(notes.unreadable))
+    log.info("%s", summary)
+    return summary
 
 
 def _check_unreadable(unreadable: Sequence[tuple[str, str]], faces: int, limit: float, data: Path) -> None:

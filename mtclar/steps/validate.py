@@ -7,8 +7,6 @@ splits, crops can be decoded, valence and arousal are both known or both not.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pandas as pd
 
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import EXPRESSIONS
+from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError, nearest
 from mtclar.progress import Progress, silent
 from mtclar.settings import ValidateSettings
@@ -65,20 +64,11 @@ def run(s: ValidateSettings, *, faces: Path, out: Path, progress: Progress = sil
             raise MtclarError(f"validate.absent_expressions: no expression is '{name}'{nearest(name, EXPRESSIONS)}.")
     out = Path(out)
     store = FacesStore(Path(faces))
-    partial = out.with_name(out.name + ".part")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        findings = judge(store.table, s, partial / DOCS)
+    with whole_folder(out) as fresh:
+        findings = judge(store.table, s, fresh / DOCS)
         findings += [check_subjects(store.table), check_pairs(store.table), check_crops(store, s.check_crops, progress)]
         result = ValidateResult(out, len(store), tuple(findings))
-        (partial / VERDICT).write_text(json.dumps(_verdict(result), indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(out, ignore_errors=True)
-        os.replace(partial, out)
-    except OSError as error:
-        raise MtclarError(f"{out}: cannot be written ({error.strerror or error}); choose another --out.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        (fresh / VERDICT).write_text(json.dumps(_verdict(result), indent=2) + "\n", encoding="utf-8")
     broken = [finding.sentence for finding in findings if not finding.success]
     if broken:
         raise MtclarError(f"{faces}: {len(broken)} of {len(findings)} expectations broken. " + " ".join(broken))
