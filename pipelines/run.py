@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from pipelines import labelling, training
 NAMES = ("training", "labelling")
 TOKEN_VARIABLE = "KF_TOKEN"  # noqa: S105 - the name of a variable
 _UNRESOLVED = "Could not resolve CEL parameter"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def compile_all(out: Path, settings: Settings, *, gpus: int = 0) -> list[Path]:
@@ -88,7 +90,8 @@ def run_local(name: str, *, settings: Settings, data: Path, root: Path) -> str:
         try:
             pipeline(**arguments)
         except RuntimeError as error:
-            raise MtclarError(f"pipeline {name}: {' '.join(str(error).split())}; its log says why.") from error
+            reason = _COLOUR.sub("", " ".join(str(error).split())).rstrip(".")
+            raise MtclarError(f"pipeline {name}: {reason}; its log says why.") from error
         if unresolved:
             raise MtclarError(f"pipeline {name}: a branch was skipped in silence ({unresolved[0]}).")
         if name == "training":
