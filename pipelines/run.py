@@ -86,7 +86,7 @@ def run_local(name: str, *, settings: Settings, data: Path, root: Path) -> str:
             workspace_root=str(run_root / "workspace"),
             raise_on_error=True,
         )
-        before = _bundles(run_root, "*/export/bundle") | _bundles(run_root, "*/label/labels", "summary.json")
+        before = _left(run_root, name)
         try:
             pipeline(**arguments)
         except RuntimeError as error:
@@ -94,9 +94,8 @@ def run_local(name: str, *, settings: Settings, data: Path, root: Path) -> str:
             raise MtclarError(f"pipeline {name}: {reason}; its log says why.") from error
         if unresolved:
             raise MtclarError(f"pipeline {name}: a branch was skipped in silence ({unresolved[0]}).")
-        if name == "training":
-            return _promoted(settings, _bundles(run_root, "*/export/bundle") - before)
-        return _labelled(_bundles(run_root, "*/label/labels", "summary.json") - before)
+        made = _left(run_root, name) - before
+        return _promoted(settings, made) if name == "training" else _labelled(made)
 
 
 def submit(
@@ -135,7 +134,9 @@ def submit(
     import kfp
 
     try:
-        client = kfp.Client(host=host, namespace=namespace, existing_token=token)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # that servers before 2.0 are not served
+            client = kfp.Client(host=host, namespace=namespace, existing_token=token)
         run = client.create_run_from_pipeline_func(
             pipeline, arguments=arguments, experiment_name=experiment, namespace=namespace
         )
@@ -166,11 +167,10 @@ def _arguments(name: str, settings: Settings, data: Path | str) -> dict[str, Any
     return {"data": data, "data_rev": data_revision(Path(data)), "git_sha": git_revision(Path.cwd())}
 
 
-def _bundles(root: Path, where: str, file: str = "bundle.json") -> set[Path]:
-    """Folders under `root` in which a run has left that file."""
-    return {path.parent for path in root.glob(f"{where}/{file}")} | {
-        path.parent for path in root.glob(f"*/{where}/{file}")
-    }
+def _left(root: Path, name: str) -> set[Path]:
+    """Folders that runs of that pipeline have left under `root`: bundles of training, labels of labelling."""
+    where = {"training": "*/export/bundle/bundle.json", "labelling": "*/label/labels/summary.json"}[name]
+    return {path.parent for path in root.glob(where)}
 
 
 def _promoted(settings: Settings, bundles: set[Path]) -> str:
