@@ -322,7 +322,9 @@ def pipeline_compile(out: Out, params: Params = None, overrides: Set = None) -> 
 @pipeline.command("run")
 def pipeline_run(
     name: Annotated[str, typer.Argument(help="training or labelling.")],
-    local: Annotated[bool, typer.Option("--local", help="On this machine, no cluster and no container engine.")] = False,
+    local: Annotated[
+        bool, typer.Option("--local", help="On this machine, no cluster and no container engine.")
+    ] = False,
     data: Annotated[Path, typer.Option(help="Data of the run.", metavar="DIR")] = Path("data/sample"),
     root: Annotated[Path, typer.Option(help="Where the run keeps its artifacts.", metavar="DIR")] = Path(
         "artifacts/pipeline"
@@ -363,9 +365,7 @@ def pipeline_submit(
     settings = _settings(params, overrides)
     from pipelines.run import submit
 
-    run = submit(
-        name, settings=settings, data=data, host=host, namespace=namespace, token=token, experiment=experiment
-    )
+    run = submit(name, settings=settings, data=data, host=host, namespace=namespace, token=token, experiment=experiment)
     typer.echo(run)
 
 

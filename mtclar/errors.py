@@ -16,7 +16,7 @@ class MtclarError(ValueError):
     exit_code = 1
 
 
-class PartialFailure(MtclarError):
+class PartialFailureError(MtclarError):
     """Some items of a batch failed; the others are done and written."""
 
     exit_code = 3

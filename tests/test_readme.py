@@ -29,7 +29,14 @@ def workplace(tmp_path, repository) -> Path:
         shutil.copy(repository / name, tmp_path / name)
     shutil.copy(repository / "recipes" / "tiny.yaml", tmp_path / "params.yaml")
     make_sample(
-        out=tmp_path / "data" / "sample", people=24, clips=10, frames=12, seed=3, artist="drawn", face_model=None, workers=2
+        out=tmp_path / "data" / "sample",
+        people=24,
+        clips=10,
+        frames=12,
+        seed=3,
+        artist="drawn",
+        face_model=None,
+        workers=2,
     )
     for command in ("git init -q", "dvc init -q"):
         subprocess.run(shlex.split(command), cwd=tmp_path, env=environment(), check=True)
@@ -47,7 +54,7 @@ def test_the_readme_has_the_commands_of_both_users(repository):
 
 
 def test_the_readmes_commands_work_in_the_order_in_which_they_stand(workplace, repository):
-    label_first = 'mtclar label data/sample/videos'
+    label_first = "mtclar label data/sample/videos"
     later = []
     for command in commands(repository / "README.md"):
         if command.startswith("make"):

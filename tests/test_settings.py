@@ -9,7 +9,9 @@ from mtclar.settings import SECTIONS, default_params, load_section, load_setting
 
 
 def test_the_repositorys_params_file_is_complete_and_valid(repository):
-    assert load_settings(repository / "params.yaml").crop.size == read_params(repository / "params.yaml")["crop"]["size"]
+    assert (
+        load_settings(repository / "params.yaml").crop.size == read_params(repository / "params.yaml")["crop"]["size"]
+    )
 
 
 def test_every_recipe_is_a_complete_params_file(repository):

@@ -38,7 +38,7 @@ class FacesWriter:
     """
 
     def __init__(self, folder: Path, *, size: int, quality: int, facts: dict[str, Any] | None = None) -> None:
-        """`facts` are written into store.json beside the crop size: detector, scale and what else a reader must know."""
+        """`facts` are written into store.json beside the crop size: detector, scale, what else a reader must know."""
         self.folder, self.size, self.quality, self.facts = folder, size, quality, dict(facts or {})
         self._partial = folder.with_name(folder.name + ".part")
         self._rows: list[dict[str, Any]] = []

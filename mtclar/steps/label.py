@@ -13,7 +13,7 @@ import numpy as np
 from mtclar import __version__
 from mtclar.data.anchors import Anchors, VideoAnchors, read_anchors
 from mtclar.data.tables import LABELS, write_table
-from mtclar.errors import MtclarError, PartialFailure
+from mtclar.errors import MtclarError, PartialFailureError
 from mtclar.progress import Progress, silent
 from mtclar.report.label_page import write_index, write_label_page
 from mtclar.report.thumbnails import Thumbnails
@@ -76,7 +76,7 @@ def run(
 
     Raises:
         MtclarError: Anchors, model or `out` cannot be used, or not one video could be labelled.
-        PartialFailure: Some videos could not be labelled; the others are written.
+        PartialFailureError: Some videos could not be labelled; the others are written.
     """
     found = find_videos(videos)
     if not any(path.exists() for path in found):
@@ -104,7 +104,9 @@ def run(
         listed = "".join(f"\n  {sentence}" for sentence in failed.values())
         if not done:
             raise MtclarError(f"none of the {len(found)} videos could be labelled:{listed}")
-        raise PartialFailure(f"{len(done)} of {len(found)} videos are labelled in {out}; these could not be:{listed}")
+        raise PartialFailureError(
+            f"{len(done)} of {len(found)} videos are labelled in {out}; these could not be:{listed}"
+        )
     return LabelResult(out, tuple(done))
 
 

@@ -10,7 +10,9 @@ from mtclar.errors import MtclarError
 
 def face(i: int, **changes) -> dict:
     row = dict.fromkeys(FACES.names)
-    row.update(face_id=f"t/{i}", dataset="t", subject_id="s", x=0.0, y=0.0, w=9.0, h=9.0, split="train", valence=i / 1000)
+    row.update(
+        face_id=f"t/{i}", dataset="t", subject_id="s", x=0.0, y=0.0, w=9.0, h=9.0, split="train", valence=i / 1000
+    )
     return {**row, **changes}
 
 

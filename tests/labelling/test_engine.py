@@ -79,9 +79,7 @@ def test_a_trusted_anchor_counts_for_more():
 def test_anchors_that_do_not_fit_the_track_are_refused(rows, says):
     rows = np.array(rows, int)
     with pytest.raises(MtclarError, match=says):
-        label_track(
-            EMBEDDINGS, TIMES, rows, np.zeros((len(rows), 2)), perfect, method="time", time_scale_s=1.0
-        )
+        label_track(EMBEDDINGS, TIMES, rows, np.zeros((len(rows), 2)), perfect, method="time", time_scale_s=1.0)
 
 
 def test_anchors_none_of_which_shows_a_face_are_refused():

@@ -10,7 +10,7 @@ from make_video import numbered, with_face, write_video
 from toy_bundle import toy_bundle
 
 from mtclar.data.tables import LABELS, read_table
-from mtclar.errors import MtclarError, PartialFailure
+from mtclar.errors import MtclarError, PartialFailureError
 from mtclar.faces import Face
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings
@@ -146,7 +146,7 @@ def test_in_a_folder_the_good_videos_are_labelled_and_the_bad_ones_listed(clip, 
     write_video(videos / "short.mp4", [0, 40], picture)
     names = ("good", "empty", "text", "nobody")
     anchors = write_anchors(tmp_path, *(f"{name},0,0.1,0.1" for name in names), "short,2,0,0")
-    with pytest.raises(PartialFailure) as caught:
+    with pytest.raises(PartialFailureError) as caught:
         label.run(settings, videos=[videos], anchors=anchors, model=bundle, out=out)
     assert caught.value.exit_code == 3
     for words in (
@@ -172,7 +172,7 @@ def test_where_every_video_is_bad_nothing_is_left_behind(bundle, settings, tmp_p
     anchors = write_anchors(tmp_path, "a,0,0,0", "b,0,0,0")
     with pytest.raises(MtclarError, match="none of the 2 videos") as caught:
         label.run(settings, videos=[tmp_path], anchors=anchors, model=bundle, out=tmp_path / "out")
-    assert not isinstance(caught.value, PartialFailure)
+    assert not isinstance(caught.value, PartialFailureError)
     assert not (tmp_path / "out").exists()
 
 
