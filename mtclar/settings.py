@@ -141,6 +141,7 @@ class LabelSettings(Section):
     time_scale_s: Annotated[float, Field(gt=0)]
     threshold: float
     long_side: Annotated[int, Field(ge=160)]
+    steady_s: Annotated[float, Field(ge=0)]
     lost_after_s: Annotated[float, Field(ge=0)]
     fps: Annotated[float, Field(gt=0)]
     thumbnails: Positive

@@ -1,6 +1,21 @@
-"""Faces in pictures: where they are (`detect`) and how they are cut out (`crop`), alike for training and labelling."""
+"""Faces in pictures: where they are (`detect`), how a followed one keeps still (`steady`), how they are cut (`crop`).
+
+One geometry serves training and labelling alike.
+"""
 
 from mtclar.faces.crop import CropSpec, cut, resize, to_input
 from mtclar.faces.detect import Face, HogDetector, box_from_landmarks, overlap, pick
+from mtclar.faces.steady import Steady
 
-__all__ = ["CropSpec", "Face", "HogDetector", "box_from_landmarks", "cut", "overlap", "pick", "resize", "to_input"]
+__all__ = [
+    "CropSpec",
+    "Face",
+    "HogDetector",
+    "Steady",
+    "box_from_landmarks",
+    "cut",
+    "overlap",
+    "pick",
+    "resize",
+    "to_input",
+]

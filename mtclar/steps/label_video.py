@@ -14,7 +14,7 @@ import pandas as pd
 from mtclar.data.anchors import VideoAnchors
 from mtclar.data.tables import LABELS
 from mtclar.errors import MtclarError
-from mtclar.faces import CropSpec, Face, HogDetector, cut, overlap, pick
+from mtclar.faces import CropSpec, Face, HogDetector, Steady, cut, overlap, pick
 from mtclar.labelling import Estimate, confidence, half_widths, label_track
 from mtclar.progress import Progress
 from mtclar.report.thumbnails import Thumbnails
@@ -95,7 +95,7 @@ def read_track(
         MtclarError: The video cannot be read, or there is no face in it.
     """
     detector = HogDetector(threshold=s.threshold, long_side=s.long_side)
-    follower, spec = Follower(s.lost_after_s), predictor.crop_spec
+    follower, steady, spec = Follower(s.lost_after_s), Steady(s.steady_s), predictor.crop_spec
     pts: list[int] = []
     times_s: list[float] = []
     found: dict[int, Face] = {}
@@ -107,6 +107,7 @@ def read_track(
         face = follower.next(detector.detect(frame.image), frame.time_s)
         shown = frame.image
         if face is not None:
+            face = steady(face, frame.time_s)
             shown = cut(frame.image, face.box, spec)
             found[frame.index] = face
             crops.append(shown)
