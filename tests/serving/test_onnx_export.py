@@ -17,7 +17,18 @@ from mtclar.model.predictor import TorchPredictor
 from mtclar.serving import Bundle, write_bundle
 from mtclar.serving.export import check_agreement, differences, export_graphs
 
-TINY = EncoderSpec("tiny", 32, 8, 8, 1, 1, 4, (8, 8), local_contrast=True)
+TINY = EncoderSpec(
+    name="tiny",
+    input_size=32,
+    centre=256,
+    stem=8,
+    width=8,
+    stacks=1,
+    depth=1,
+    landmarks=4,
+    emotion=(8, 8),
+    local_contrast=True,
+)
 
 
 @pytest.fixture(scope="module")

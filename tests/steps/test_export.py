@@ -18,6 +18,18 @@ from mtclar.serving import Bundle
 from mtclar.settings import ExportSettings, load_settings
 from mtclar.steps import export
 
+TINY = EncoderSpec(
+    name="tiny",
+    input_size=32,
+    centre=256,
+    stem=8,
+    width=8,
+    stacks=1,
+    depth=1,
+    landmarks=4,
+    emotion=(8, 8),
+    local_contrast=True,
+)
 FEW_SHOT = {"first": {"mtclar": {"valence": {"ccc": 0.8}, "arousal": {"ccc": 0.7}}}}
 
 
@@ -31,8 +43,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             row = {"face_id": str(i), "dataset": "sample", "split": "train", "frame": i, "pts": 0, "track_id": 0}
             writer.add(row, rng.integers(0, 256, (288, 288, 3)).astype(np.uint8))
     torch.manual_seed(0)
-    encoder = EncoderSpec("tiny", 32, 8, 8, 1, 1, 4, (8, 8), local_contrast=True)
-    model = MTCLAR(ModelSpec(encoder, (16,), 0.5, antisymmetric=True, single=(16,)))
+    model = MTCLAR(ModelSpec(TINY, (16,), 0.5, antisymmetric=True, single=(16,)))
     save_checkpoint(root / "checkpoint", model, {"crop": CropSpec(scale=1.5, input_size=32).to_dict()})
     (root / "evaluation").mkdir()
     (root / "evaluation" / "metrics.json").write_text(json.dumps({"few_shot": FEW_SHOT}))
