@@ -38,6 +38,7 @@ Set = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.", metavar="DIR")]
+Gpus = Annotated[int, typer.Option("--gpus", min=0, help="GPUs for train and evaluate; 0: none.")]
 Faces = Annotated[Path, typer.Option("--faces", help="Faces store that 'mtclar crop' wrote.", metavar="DIR")]
 Pairs = Annotated[Path, typer.Option("--pairs", help="Folder that 'mtclar pair' wrote.", metavar="DIR")]
 Checkpoint = Annotated[Path, typer.Option("--checkpoint", help="Folder that 'mtclar train' wrote.", metavar="DIR")]
@@ -264,14 +265,17 @@ def promote(
     overrides: Set = None,
     quiet: Quiet = False,
 ) -> None:
-    """Make the challenger the champion, if the gate in params.yaml lets it.
+    """Make the challenger the champion, if the gate in params.yaml lets it; exit code 1 if it does not.
 
     Example: mtclar promote --dry-run
     """
     settings = _settings(params, overrides)
     from mtclar.steps import promote as step
 
-    _say(quiet, step.run(settings.promote, registry=settings.register_, dry_run=dry_run))
+    result = step.run(settings.promote, registry=settings.register_, dry_run=dry_run)
+    _say(quiet, result)
+    if result.outcome == "refused":
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -307,7 +311,7 @@ def label(
 
 
 @pipeline.command("compile")
-def pipeline_compile(out: Out, params: Params = None, overrides: Set = None) -> None:
+def pipeline_compile(out: Out, gpus: Gpus = 0, params: Params = None, overrides: Set = None) -> None:
     """Write the pipelines as IR YAML.
 
     Example: mtclar pipeline compile --out build/pipelines
@@ -315,7 +319,7 @@ def pipeline_compile(out: Out, params: Params = None, overrides: Set = None) -> 
     settings = _settings(params, overrides)
     from pipelines.run import compile_all
 
-    for path in compile_all(out, settings):
+    for path in compile_all(out, settings, gpus=gpus):
         typer.echo(str(path))
 
 
@@ -355,6 +359,7 @@ def pipeline_submit(
         typer.Option(help="Bearer token; better left to the environment.", envvar="KF_TOKEN", show_envvar=True),
     ] = None,
     experiment: Annotated[str, typer.Option(help="Experiment of the run.")] = "mtclar",
+    gpus: Gpus = 0,
     params: Params = None,
     overrides: Set = None,
 ) -> None:
