@@ -71,7 +71,7 @@ def train_pairs(
         blocks: Pairs of the train split.
         watch: Looks at the model after every epoch.
         last: Folder of the state to resume from.
-        fingerprint: Of the settings and data; a state with another one is not resumed from.
+        fingerprint: Of the settings and data, kept with the state; see `state.prepare`.
         told: Called with the history after every epoch.
         progress: Told each step.
 
@@ -84,7 +84,7 @@ def train_pairs(
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parameters = [*model.encoder.parameters(), *model.pair.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=s.learning_rate, weight_decay=s.weight_decay)
-    history = load_state(last, model, optimiser, fingerprint=fingerprint)
+    history = load_state(last, model, optimiser)
     rates = schedule(s.schedule)
     for row in history:
         rates.epoch_done(row["validation_loss"])

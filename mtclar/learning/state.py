@@ -45,18 +45,15 @@ def save_state(
             shutil.rmtree(other, ignore_errors=True)
 
 
-def load_state(folder: Path, model: MTCLAR, optimiser: Optimizer, *, fingerprint: str) -> list[dict[str, Any]]:
+def load_state(folder: Path, model: MTCLAR, optimiser: Optimizer) -> list[dict[str, Any]]:
     """Puts the latest state into `model` and `optimiser`.
 
     Returns:
-        The history so far; empty, with nothing changed, where there is no state of a run with this fingerprint.
+        The history so far; empty, with nothing changed, where there is no state or it cannot be read.
     """
     for place in sorted((p for p in folder.glob("epoch-*") if not p.name.endswith(".part")), reverse=True):
         try:
             state = json.loads((place / STATE).read_text(encoding="utf-8"))
-            if state["fingerprint"] != fingerprint:
-                log.info("%s is of other settings or data; the training starts anew.", place)
-                return []
             saved, _ = load_checkpoint(place)
             tensors = load((place / OPTIMISER).read_bytes())
         except (OSError, ValueError, KeyError, SafetensorError) as error:
@@ -72,15 +69,28 @@ def load_state(folder: Path, model: MTCLAR, optimiser: Optimizer, *, fingerprint
     return []
 
 
-def clear(out: Path) -> None:
-    """Removes what an earlier run left under `out`, so that a failure never leaves its model behind.
+def prepare(out: Path, fingerprint: str) -> None:
+    """Makes the folder, and clears it of a run with another fingerprint, so that a failure never leaves its model.
 
     Raises:
-        MtclarError: Something cannot be removed.
+        MtclarError: The folder cannot be written.
     """
     try:
-        for name in ("model.json", "model.safetensors", "history.csv"):
-            (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / "last", ignore_errors=True)
+        out.mkdir(parents=True, exist_ok=True)
+        if not _is_of(out / "last", fingerprint):
+            for name in ("model.json", "model.safetensors", "history.csv"):
+                (out / name).unlink(missing_ok=True)
+            shutil.rmtree(out / "last", ignore_errors=True)
     except OSError as error:
         raise unwritable(out, error) from error
+
+
+def _is_of(folder: Path, fingerprint: str) -> bool:
+    """Whether all states in the folder are of a run with this fingerprint."""
+    for path in folder.glob(f"epoch-*/{STATE}"):
+        try:
+            if json.loads(path.read_text(encoding="utf-8"))["fingerprint"] != fingerprint:
+                return False
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+    return folder.is_dir()

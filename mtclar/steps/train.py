@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mtclar import __version__
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
 from mtclar.errors import MtclarError
@@ -20,7 +21,7 @@ from mtclar.faces.crop import CropSpec
 from mtclar.learning.loop import embed, new_model, threads, train_pairs, train_single
 from mtclar.learning.pictures import Blocks, load_pictures
 from mtclar.learning.sampler import expression_codes
-from mtclar.learning.state import clear
+from mtclar.learning.state import prepare
 from mtclar.learning.watch import Watch
 from mtclar.model.checkpoint import FACTS, WEIGHTS, save_checkpoint
 from mtclar.model.emofan import encoder_spec
@@ -45,7 +46,10 @@ class TrainResult:
     def __str__(self) -> str:
         names = ("validation_few_shot_valence_ccc", "validation_few_shot_arousal_ccc")
         valence, arousal = (self.last[name] for name in names)
-        return f"after {self.last['epoch']} epochs, one anchor a clip: CCC {valence:.2f} valence, {arousal:.2f} arousal"
+        said = f"trained for {self.last['epoch']} epochs, checkpoint in {self.out}"
+        if np.isnan(valence):
+            return said
+        return f"{said}; on validation clips, from one anchor each: CCC {valence:.2f} valence, {arousal:.2f} arousal"
 
 
 def run(
@@ -86,8 +90,7 @@ def run(
     )
     revisions = {"data_rev": data_revision(faces), "git_sha": git_revision(Path.cwd())}
     fingerprint = _fingerprint(s, spec, crop, faces, pairs)
-    if not _started(out, fingerprint):
-        clear(out)
+    prepare(out, fingerprint)
     log_of_run = (
         nullcontext(NullTracking())
         if registry is None
@@ -169,7 +172,7 @@ def _watch(known: pd.DataFrame, pictures: Any, pairs: pd.DataFrame, position: pd
 def _fingerprint(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path, pairs: Path) -> str:
     """Changes with whatever changes the weights; the number of threads is left out."""
     digest = hashlib.sha256()
-    about = [s.model_dump(exclude={"threads"}, mode="json"), asdict(spec), crop.to_dict()]
+    about = [__version__, s.model_dump(exclude={"threads"}, mode="json"), asdict(spec), crop.to_dict()]
     digest.update(json.dumps(about, sort_keys=True).encode())
     for path in (faces / "store.json", faces / "faces.parquet", pairs / "pairs.parquet"):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -177,13 +180,3 @@ def _fingerprint(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path,
         with shard.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def _started(out: Path, fingerprint: str) -> bool:
-    """Whether `out` holds the state of a run with this fingerprint."""
-    for path in sorted((out / "last").glob("epoch-*/state.json")):
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))["fingerprint"] == fingerprint
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-    return False

@@ -176,6 +176,25 @@ def test_missing_pairs_are_named(data, tmp_path):
         train.run(SETTINGS, faces=data["faces"], pairs=tmp_path, out=tmp_path / "out")
 
 
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_learnt(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    seen: list[str] = []
+    with pytest.raises(MtclarError, match="cannot be written"):
+        train.run(SETTINGS, **data, out=tmp_path / "file" / "out", progress=lambda *said: seen.append(said))
+    assert not seen
+
+
+def test_without_validation_people_there_is_only_the_training(tmp_path):
+    write_faces(tmp_path / "faces", train=3, validation=0)
+    (tmp_path / "verdict.json").write_text(json.dumps({"success": True}))
+    few = PAIR.model_copy(update={"pairs": 256})
+    pair.run(few, faces=tmp_path / "faces", verdict=tmp_path, out=tmp_path / "pairs")
+    result = train.run(SETTINGS, faces=tmp_path / "faces", pairs=tmp_path / "pairs", out=tmp_path / "out")
+    assert str(result).startswith("trained for 2 epochs")
+    assert np.isnan(result.last["validation_loss"])
+    load_checkpoint(tmp_path / "out")
+
+
 def test_it_learns_what_makes_faces_differ(data, tmp_path):
     settings = SETTINGS.model_copy(update={"epochs": 10, "augment": 0.3, "sl_epochs": 40, "sl_learning_rate": 3e-3})
     result = train.run(settings, **data, out=tmp_path / "out")
