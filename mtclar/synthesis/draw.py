@@ -24,8 +24,8 @@ CLIP_SIZE, CLIP_CM = (192, 160), (20.8, 23.2)
 VIDEO_SIZE, VIDEO_CM = (320, 240), (27.0, 30.0)
 PAIR_SIZE, PAIR_CM = (432, 240), (28.5, 29.5)
 QUALITY = (44, 60)
-#: Two people stand this far to the sides; the second is farther away, so smaller.
-PAIR_SIDES_CM, SECOND_FARTHER = 13.5, 1.08
+#: Two people stand this far to the sides; the second is farther away, so smaller, and clearly so to a detector.
+PAIR_SIDES_CM, SECOND_FARTHER = 13.5, 1.3
 #: A face is in view while at least this share of its landmarks' box lies inside the picture.
 IN_VIEW = 0.5
 
@@ -142,7 +142,7 @@ def _draw_video(job: Job, seed: int, artist: Artist) -> Drawn:
             view = _placed(scene, job, track, i)
             shown[i].append(artist.draw(person, performance, view, scene.lights))
     pictures = [photograph(scene, layers[::-1], rng) for layers in shown]
-    labels, faces, found = [], 0, 0
+    labels, clear, faces, found = [], [], 0, 0
     for i, (picture, layers) in enumerate(zip(pictures, shown, strict=True)):
         boxes = [_box(layer.landmarks) for layer in layers]
         whole = sum(_visible(box, scene) == 1 for box in boxes)
@@ -154,10 +154,9 @@ def _draw_video(job: Job, seed: int, artist: Artist) -> Drawn:
             row |= {"person_id": person_id(job.people[track]), "track_id": track}
             values = [*affects[track][i].round(3), *(round(float(b), 1) for b in box)] if seen else [""] * 6
             labels.append(row | dict(zip(("valence", "arousal", "x", "y", "w", "h"), values, strict=True)))
-    anchors = [
-        {key: row[key] for key in ("video_id", "frame", "valence", "arousal")}
-        for row in _anchor_rows([row for row in labels if row["track_id"] == 0 and row["x"] != ""])
-    ]
+            if track == 0 and _visible(box, scene) == 1:
+                clear.append(labels[-1])
+    anchors = [{key: row[key] for key in ("video_id", "frame", "valence", "arousal")} for row in _anchor_rows(clear)]
     index = {
         "videos": {
             job.name: {
