@@ -375,13 +375,19 @@ def pipeline_submit(
 
 
 def _table(header: list[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*header)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in header:
+        table.add_column(name, no_wrap=True, justify="left" if name == header[0] else "right")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120  # a log has no width of its own
+    console.print(table)
 
 
 def main(arguments: list[str] | None = None) -> None:

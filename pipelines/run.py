@@ -151,13 +151,13 @@ def submit(
 def _build(name: str, settings: Settings, gpus: int) -> Any:
     if name == "training":
         return training.build(settings, gpus=gpus)
-    if name == "labelling":
-        return labelling.build(settings)
-    raise MtclarError(f"unknown pipeline '{name}'{nearest(name, NAMES)}.")
+    return labelling.build(settings)
 
 
 def _arguments(name: str, settings: Settings, data: Path | str) -> dict[str, Any]:
     """The run's own parameters; every section keeps its default, which is `settings`."""
+    if name not in NAMES:
+        raise MtclarError(f"unknown pipeline '{name}'{nearest(name, NAMES)}.")
     if isinstance(data, Path):
         if not data.exists():
             raise MtclarError(f"{data}: no such data; give a folder with --data.")

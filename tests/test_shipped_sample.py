@@ -1,0 +1,99 @@
+"""The sample as a newcomer gets it: `dvc pull` on a fresh clone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtclar.data.readers import Notes, records
+from mtclar.faces import HogDetector
+from mtclar.settings import load_settings
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory) -> Path:
+    """A folder with what a clone holds of DVC, after `dvc pull`."""
+    repository = Path(__file__).parents[1]
+    folder = tmp_path_factory.mktemp("clone")
+    for name in (".dvc/config", ".dvcignore", "data.dvc", "dvc.yaml", "params.yaml"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(repository / name, folder / name)
+    shutil.copytree(repository / "dvc-remote", folder / "dvc-remote")
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "pull"]):
+        answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample(clone) -> Path:
+    """The sample of the clone."""
+    return clone / "data" / "sample"
+
+
+@pytest.fixture(scope="session")
+def pictures(sample) -> list:
+    """Every record of the sample, in order."""
+    return list(records(sample, load_settings().crop, Notes()))
+
+
+def test_the_remote_inside_the_repository_is_small(repository):
+    sizes = [path.stat().st_size for path in (repository / "dvc-remote").rglob("*") if path.is_file()]
+    assert sum(sizes) <= 20e6
+    assert len(sizes) < 100
+
+
+def test_the_remote_holds_nothing_that_data_dvc_does_not_name(clone):
+    cached = {path.name for path in (clone / ".dvc" / "cache" / "files").rglob("*") if path.is_file()}
+    assert cached == {path.name for path in (clone / "dvc-remote" / "files").rglob("*") if path.is_file()}
+
+
+def test_the_card_in_the_documentation_is_the_samples_own(sample, repository):
+    assert (repository / "docs" / "sample.md").read_text() == (sample / "README.md").read_text()
+
+
+def test_it_has_enough_people_and_clips_and_all_eight_expressions_in_every_split(pictures):
+    assert len({record.subject_id for record in pictures}) >= 40
+    assert len({record.clip_id for record in pictures if record.clip_id}) >= 48
+    for split in ("train", "validation", "test"):
+        assert len({r.expression for r in pictures if r.split == split and r.expression}) == 8
+
+
+def test_no_person_is_in_two_splits(pictures):
+    assert len({(r.subject_id, r.split) for r in pictures}) == len({r.subject_id for r in pictures})
+
+
+def test_the_labels_of_clips_lie_on_the_grid_of_tenths(pictures):
+    labels = np.array([(r.valence, r.arousal) for r in pictures if r.clip_id])
+    assert np.abs(labels * 10 - np.round(labels * 10)).max() < 1e-9
+    assert np.abs(labels).max() <= 1
+
+
+def test_the_real_detector_finds_the_face_in_99_of_100_pictures(pictures):
+    detector = HogDetector(threshold=0.0, long_side=640)
+    some = pictures[::11]
+    found = sum(bool(detector.detect(record.load())) for record in some)
+    assert found >= 0.99 * len(some)
+
+
+def test_the_videos_have_labels_anchors_and_one_has_two_people(sample):
+    names = {path.stem for path in (sample / "videos").glob("*.mp4")}
+    with (sample / "videos" / "labels.csv").open() as file:
+        people = {(row["video_id"], row["track_id"]) for row in csv.DictReader(file)}
+    with (sample / "anchors.csv").open() as file:
+        anchored = {row["video_id"] for row in csv.DictReader(file)}
+    assert (
+        names
+        == {video for video, _ in people}
+        == anchored
+        == set(json.loads((sample / "sample.json").read_text())["videos"])
+    )
+    assert ("two_people", "1") in people
+    assert "leaves_frame" in names
