@@ -12,14 +12,26 @@ from mtclar.errors import MtclarError
 
 
 @contextmanager
-def whole_folder(out: Path) -> Iterator[Path]:
+def whole_folder(out: Path, *, known_by: str) -> Iterator[Path]:
     """A new folder beside `out` that takes its place when the block ends; after an error `out` is as it was.
 
+    Args:
+        out: The folder to write; a link to one stays a link.
+        known_by: A file that every such output holds. A folder that is not empty and has no such file is somebody
+            else's and is left alone.
+
     Raises:
-        MtclarError: `out` cannot be written.
+        MtclarError: `out` cannot be written, or holds something else.
     """
+    given, out = out, out.resolve()
+    if Path.cwd().is_relative_to(out):
+        raise MtclarError(f"{given}: the output would take the place of the working folder; choose another --out.")
     partial = out.with_name(out.name + ".part")
     try:
+        if out.is_dir() and not (out / known_by).is_file() and any(out.iterdir()):
+            raise MtclarError(
+                f"{given}: is not empty and holds no {known_by}, so it is not an earlier output; choose another --out."
+            )
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
@@ -27,7 +39,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
             shutil.rmtree(out)
         os.replace(partial, out)
     except OSError as error:
-        raise unwritable(out, error) from error
+        raise unwritable(given, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

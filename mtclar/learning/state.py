@@ -36,7 +36,7 @@ def save_state(
         for index, values in optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
-    with whole_folder(place) as partial:
+    with whole_folder(place, known_by=STATE) as partial:
         save_checkpoint(partial, model, {"epoch": epoch})
         (partial / OPTIMISER).write_bytes(save(tensors))
         (partial / STATE).write_text(json.dumps({"fingerprint": fingerprint, "history": history}), encoding="utf-8")

@@ -47,7 +47,7 @@ def write_bundle(
     """Writes a bundle, whole or not at all.
 
     Args:
-        folder: Where it shall lie; what was there before is replaced.
+        folder: Where it shall lie; an earlier bundle there is replaced.
         graphs: Each file of `GRAPHS` as serialised ONNX.
         facts: All of bundle.json but `schema_version` and `files`.
         check: Called with the complete bundle before it takes its place; what it raises keeps it out.
@@ -62,7 +62,7 @@ def write_bundle(
     content = {"schema_version": SCHEMA_VERSION, **facts, "files": files}
     _check_facts(folder, content)
     data = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
-    with whole_folder(folder) as partial:
+    with whole_folder(folder, known_by="bundle.json") as partial:
         for name in GRAPHS:
             (partial / name).write_bytes(graphs[name])
         (partial / "bundle.json").write_bytes(data)

@@ -109,7 +109,7 @@ def run(s: CropSettings, *, data: Path, out: Path, progress: Progress = silent) 
     splits: Counter[str] = Counter()
     ids: set[str] = set()
     given = 0
-    with whole_folder(out) as fresh:
+    with whole_folder(out, known_by="store.json") as fresh:
         with FacesWriter(fresh, size=s.size, quality=s.quality, facts=facts) as writer:
             for done, (group, result) in enumerate(zip(groups, _map(work, groups, s.workers), strict=True), 1):
                 for row, crop in zip(result.rows, result.crops, strict=True):

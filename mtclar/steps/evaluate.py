@@ -83,7 +83,7 @@ def run(
         "git revision": git_revision(Path(__file__).parent),
         "seed": str(s.seed),
     }
-    with whole_folder(out) as folder:
+    with whole_folder(out, known_by="metrics.json") as folder:
         write(folder, found, facts)
     return Evaluated(out, plain(found.metrics))
 

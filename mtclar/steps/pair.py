@@ -52,7 +52,7 @@ def run(s: PairSettings, *, faces: Path, verdict: Path, out: Path) -> PairResult
         rng = np.random.default_rng([s.seed, number])
         share = s.person_share if split == "train" else 0.0
         parts.append(_draw(s, table[table["split"] == split], split, share, rng))
-    with whole_folder(out) as partial:
+    with whole_folder(out, known_by="pairs.parquet") as partial:
         write_table(pd.concat(parts, ignore_index=True), partial / "pairs.parquet", PAIRS)
     return PairResult({split: len(part) for split, part in zip(SPLITS, parts, strict=True)}, out / "pairs.parquet")
 

@@ -64,7 +64,7 @@ def run(s: ValidateSettings, *, faces: Path, out: Path, progress: Progress = sil
             raise MtclarError(f"validate.absent_expressions: no expression is '{name}'{nearest(name, EXPRESSIONS)}.")
     out = Path(out)
     store = FacesStore(Path(faces))
-    with whole_folder(out) as fresh:
+    with whole_folder(out, known_by=VERDICT) as fresh:
         findings = judge(store.table, s, fresh / DOCS)
         findings += [check_subjects(store.table), check_pairs(store.table), check_crops(store, s.check_crops, progress)]
         result = ValidateResult(out, len(store), tuple(findings))
