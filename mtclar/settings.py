@@ -22,7 +22,7 @@ Positive = Annotated[int, Field(gt=0)]
 class Section(BaseModel):
     """A section of params.yaml: frozen, strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class SampleSettings(Section):
@@ -201,8 +201,10 @@ def read_params(path: Path | None = None, overrides: Sequence[str] = ()) -> dict
             raise MtclarError(f"--set {override}: expected section.key=value, for example train.epochs=3.")
         if section not in SECTIONS:
             raise MtclarError(f"--set {override}: unknown section '{section}'{nearest(section, SECTIONS)}.")
+        if not isinstance(params.setdefault(section, {}), dict):
+            raise MtclarError(f"{path}: '{section}' is {params[section]!r}, but a section has 'key: value' lines.")
         try:
-            params.setdefault(section, {})[key] = yaml.safe_load(value)
+            params[section][key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise MtclarError(f"--set {override}: '{value}' is not a YAML value.") from error
     return params
@@ -214,7 +216,8 @@ def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Se
     Raises:
         MtclarError: Says which key is unknown, missing or out of range, with the nearest known name.
     """
-    return parse(Settings, read_params(path, overrides), where=str(path or default_params()))
+    where = str(path or default_params()) + (" and the options given" if overrides else "")
+    return parse(Settings, read_params(path, overrides), where=where)
 
 
 def load_section(name: str, values: Mapping[str, Any]) -> Any:

@@ -73,6 +73,24 @@ def test_a_params_file_that_is_no_yaml_or_no_mapping_or_not_there_is_refused_by_
         load_settings(tmp_path / "nowhere.yaml")
 
 
+def test_a_section_that_is_none_is_named_even_where_an_override_wants_to_change_it(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("crop: 5\n")
+    with pytest.raises(MtclarError, match=r"params\.yaml: 'crop' is 5"):
+        load_settings(file, ["crop.size=300"])
+
+
+@pytest.mark.parametrize("override", ["crop.threshold=.nan", "crop.fps=.inf", "promote.min_valence_ccc=.nan"])
+def test_a_number_that_is_not_finite_is_refused(override):
+    with pytest.raises(MtclarError, match="finite number"):
+        load_settings(overrides=[override])
+
+
+def test_the_options_are_named_beside_the_file_where_they_may_be_at_fault():
+    with pytest.raises(MtclarError, match=r"and the options given: 'train\.epochs' is 0"):
+        load_settings(overrides=["train.epochs=0"])
+
+
 def test_settings_cannot_be_changed_after_they_are_read():
     with pytest.raises(ValidationError):
         load_settings().crop.size = 3  # type: ignore[misc]
