@@ -29,6 +29,9 @@ table{border-collapse:collapse;margin:.5em 0}td,th{border:1px solid #ccc;padding
 </style>"""
 """Stands in for the style sheets that the pages would fetch."""
 
+LOUD = ("great_expectations", "great_expectations.data_context.types.base")
+"""Loggers of Great Expectations that speak of its own doings; the second sets a level of its own."""
+
 _FETCHED = re.compile(r"<script\b.*?</script\s*>|<(?:link|img|iframe)\b[^>]*>", re.DOTALL | re.IGNORECASE)
 _FETCHED_STYLE = re.compile(r"url\(\s*['\"]?(?:https?:)?//[^)]*\)|@import[^;]*;", re.IGNORECASE)
 
@@ -126,9 +129,10 @@ def judge(table: pd.DataFrame, s: ValidateSettings, docs: Path) -> list[Finding]
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    loud = logging.getLogger("great_expectations")
-    level = loud.level
-    loud.setLevel(logging.WARNING)
+    loud = [logging.getLogger(name) for name in LOUD]
+    levels = [logger.level for logger in loud]
+    for logger in loud:
+        logger.setLevel(logging.WARNING)
     try:
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
@@ -160,7 +164,8 @@ def judge(table: pd.DataFrame, s: ValidateSettings, docs: Path) -> list[Finding]
         ).run(batch_parameters={"dataframe": with_class_share(table)}, run_id=RunIdentifier(run_name="validate"))
         context.build_data_docs()
     finally:
-        loud.setLevel(level)
+        for logger, level in zip(loud, levels, strict=True):
+            logger.setLevel(level)
     make_offline(docs)
     by_name = {
         (item.expectation_config.meta or {})["name"]: item

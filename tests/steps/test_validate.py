@@ -56,6 +56,11 @@ def test_good_faces_pass_and_the_pages_need_no_network(tmp_path):
     assert any("values must be unique" in page.read_text() for page in pages)
 
 
+def test_the_terminal_hears_nothing_of_great_expectations_own_doings(tmp_path, caplog):
+    validate.run(settings(), faces=store(tmp_path / "faces", rows()), out=tmp_path / "out")
+    assert not [record.getMessage() for record in caplog.records if record.name.startswith("great_expectations")]
+
+
 def test_every_broken_expectation_gets_one_sentence_and_the_verdict_is_still_written(tmp_path):
     table = rows()
     table[0]["valence"] = 1.5
