@@ -29,7 +29,7 @@ def read(data: Path, settings: CropSettings, notes: Notes) -> Iterator[Group]:
         MtclarError: There is no sample.json, or it does not know a picture, a clip or a person's split.
     """
     tree = Tree(data)
-    index_name = tree.found(INDEX, f"sample/{INDEX}")
+    index_name = tree.found(INDEX, f"sample/{INDEX}", f"{tree.root.stem}/{INDEX}")
     if index_name is None:
         raise MtclarError(
             f"{data}: expected a sample with its {INDEX}; 'dvc pull' fetches it, 'mtclar sample' makes one."

@@ -41,6 +41,15 @@ def test_people_and_splits_come_from_the_index(tmp_path, inside):
     assert not notes.unreadable
 
 
+@pytest.mark.parametrize("top", ["", "people/"], ids=["its content alone", "with its folder"])
+def test_a_sample_may_be_one_zip(tmp_path, top):
+    picture = npy_item("train_set/12", 1, 0.5, 0.1)
+    files = {f"{top}affectnet/{name}": content for name, content in picture.items()}
+    archive = write_zip(tmp_path / "people.zip", {**files, f"{top}sample.json": json.dumps(INDEX)})
+    found, _ = read_all(archive, "sample")
+    assert [r.face_id for r in found] == ["sample/train_set/12"]
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
