@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mtclar.progress import Progress
     from mtclar.settings import Settings
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="mtclar",
     help="Valence and arousal for every frame of a video, from a few labelled anchor frames.\n\n"
@@ -402,9 +404,10 @@ def _run(call: Callable[[], Any]) -> None:
     except MtclarError as error:
         typer.echo(f"mtclar: {error}", err=True)
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
-        typer.echo("mtclar: stopped.", err=True)
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            typer.echo("mtclar: stopped.", err=True)
+        raise
 
 
 if __name__ == "__main__":

@@ -59,3 +59,13 @@ def test_a_typo_in_params_yaml_is_answered_with_the_nearest_known_key(tmp_path, 
     answer = mtclar("pair", "--faces", "a", "--verdict", "b", "--out", "c", cwd=tmp_path)
     assert answer.returncode == 1
     assert "unknown key 'train.epcohs' (did you mean 'epochs'?)" in answer.stderr
+
+
+def test_an_interrupt_ends_with_a_word_and_its_exit_code():
+    code = (
+        "import os, signal, mtclar.cli as cli\n"
+        "cli._settings = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+        "cli.main(['promote'])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stderr.strip()) == (130, "mtclar: stopped.")

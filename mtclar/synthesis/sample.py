@@ -93,6 +93,8 @@ def make_sample(
 
 
 def _check_out(out: Path) -> None:
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise MtclarError(f"{out}: the sample would take the place of the working folder: name a new folder")
     if out.is_dir() and any(out.iterdir()) and not (out / "sample.json").is_file():
         raise MtclarError(f"{out} is not empty and holds no sample: name a new folder")
     if out.exists() and not out.is_dir():

@@ -217,6 +217,13 @@ def test_a_folder_with_other_things_in_it_is_not_overwritten(make: Make, tmp_pat
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
+def test_the_working_folder_is_not_replaced(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MtclarError, match="working folder"):
+        make(Path("."), people=3, clips=0)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_earlier_sample_is_replaced_as_a_whole(make: Make, tmp_path: Path) -> None:
     out = tmp_path / "s"
     make(out, people=3, clips=0)
