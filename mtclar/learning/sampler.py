@@ -169,6 +169,26 @@ def pairs_table(faces: pd.DataFrame, draw: Draw, split: str) -> pd.DataFrame:
     )
 
 
+def check_belong(pairs: pd.DataFrame, faces: pd.DataFrame) -> None:
+    """Holds the differences that pairs state against the labels of the faces that they name.
+
+    Args:
+        pairs: The columns of `tables.PAIRS`, naming rows that there are.
+        faces: Table of the whole faces store.
+
+    Raises:
+        MtclarError: They differ: the pairs were drawn from another store.
+    """
+    for label in ("valence", "arousal"):
+        known = faces[label].to_numpy(float)
+        delta = known[pairs["left"].to_numpy()] - known[pairs["right"].to_numpy()]
+        if not np.allclose(delta, pairs[f"d_{label}"].to_numpy(float), atol=1e-5, equal_nan=True):
+            raise MtclarError(
+                f"the pairs state other differences in {label} than the faces they name; "
+                "run 'mtclar pair' on these faces."
+            )
+
+
 def expression_codes(faces: pd.DataFrame) -> np.ndarray:
     """Positions in EXPRESSIONS, int64 (n,), -1 where the expression is not known."""
     return pd.Categorical(faces["expression"], categories=list(EXPRESSIONS)).codes.astype(np.int64)

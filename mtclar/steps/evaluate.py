@@ -17,6 +17,7 @@ from mtclar.evaluation.judge import Embeddings, Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
 from mtclar.evaluation.scores import plain
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, headline, summary_rows
+from mtclar.learning.sampler import check_belong
 from mtclar.progress import Progress, silent
 from mtclar.revision import data_revision, git_revision
 from mtclar.settings import EvaluateSettings
@@ -64,6 +65,7 @@ def run(
     store = FacesStore(faces)
     table = read_table(pairs / "pairs.parquet", PAIRS)
     rows = rows_needed(store.table, table, s.split)
+    check_belong(table[table["split"] == s.split], store.table)
     # torch takes seconds to import: what can be wrong without it has been said by now.
     from mtclar.model.predictor import TorchPredictor
 

@@ -20,7 +20,7 @@ from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
 from mtclar.learning.loop import embed, new_model, threads, train_pairs, train_single
 from mtclar.learning.pictures import Blocks, load_pictures
-from mtclar.learning.sampler import expression_codes
+from mtclar.learning.sampler import check_belong, expression_codes
 from mtclar.learning.state import prepare
 from mtclar.learning.watch import Watch
 from mtclar.model.checkpoint import FACTS, WEIGHTS, save_checkpoint
@@ -155,6 +155,7 @@ def _needed(store: FacesStore, pairs: pd.DataFrame) -> np.ndarray:
     table = store.table
     if (table["split"].to_numpy()[rows[:, 0]] != pairs["split"].to_numpy()).any():
         raise MtclarError("the pairs and the faces differ in their splits; run 'mtclar pair' on these faces.")
+    check_belong(pairs, table)
     labelled = table["valence"].notna() | table["arousal"].notna() | table["expression"].notna()
     return np.flatnonzero(labelled & table["split"].isin(["train", "validation"]))
 

@@ -154,6 +154,14 @@ def test_a_real_checkpoint_is_judged_through_torch(tmp_path):
     assert str(result).endswith("judged on 1 people, 1 clips and 0 pictures")
 
 
+def test_pairs_of_other_faces_are_refused(tmp_path):
+    folder = toy_faces(tmp_path)
+    path = folder / "pairs" / "pairs.parquet"
+    write_table(pd.read_parquet(path).assign(d_arousal=0.25), path, PAIRS)
+    with pytest.raises(MtclarError, match="other differences in arousal"):
+        run(folder)
+
+
 def test_missing_inputs_are_named_in_one_sentence(tmp_path):
     folder = toy_faces(tmp_path)
     with pytest.raises(MtclarError, match="expected a faces store"):

@@ -171,6 +171,12 @@ def test_pairs_of_other_faces_are_refused(data, tmp_path):
         train.run(SETTINGS, faces=tmp_path / "fewer", pairs=data["pairs"], out=tmp_path / "out")
 
 
+def test_pairs_of_as_many_other_faces_are_refused(data, tmp_path):
+    write_faces(tmp_path / "other", train=24, validation=4, test=4, seed=1)
+    with pytest.raises(MtclarError, match="other differences in valence"):
+        train.run(SETTINGS, faces=tmp_path / "other", pairs=data["pairs"], out=tmp_path / "out")
+
+
 def test_missing_pairs_are_named(data, tmp_path):
     with pytest.raises(MtclarError, match=r"pairs\.parquet"):
         train.run(SETTINGS, faces=data["faces"], pairs=tmp_path, out=tmp_path / "out")
