@@ -18,6 +18,8 @@ from mtclar.errors import MtclarError
 __all__ = ["Anchor", "Anchors", "VideoAnchors", "read_anchors"]
 
 REQUIRED = ("video_id", "valence", "arousal")
+MAX_WEIGHT = 1e6
+"""And its reciprocal the least: beyond, sums of weights would no longer be numbers."""
 KNOWN = (*REQUIRED, "frame", "time_s", "track_id", "annotator", "weight")
 
 
@@ -52,6 +54,11 @@ def read_anchors(path: Path) -> Anchors:
     for number, cells in table[1:]:
         if not any(cell.strip() for cell in cells):
             continue
+        if any(cell.strip() for cell in cells[len(names) :]):
+            raise MtclarError(
+                f"{path}, line {number}: has {len(cells)} values under {len(names)} columns; write a decimal point, "
+                "or ';' between the columns."
+            )
         values = {name: cell.strip() for name, cell in zip(names, cells, strict=False)}
         line = _Line(path, number, values, decimal_comma=separator != ",")
         rows.append(line.anchor())
@@ -94,8 +101,8 @@ class _Line:
         if time_s is not None and time_s < 0:
             raise self._error(f"time_s is {time_s:g}, but times count from 0 at the first displayed frame")
         weight = self._number("weight")
-        if weight is not None and weight <= 0:
-            raise self._error(f"weight is {weight:g}, expected more than 0")
+        if weight is not None and not 1 / MAX_WEIGHT <= weight <= MAX_WEIGHT:
+            raise self._error(f"weight is {weight:g}, expected a number from {1 / MAX_WEIGHT:g} to {MAX_WEIGHT:g}")
         return Anchor(
             self.number,
             self.values["video_id"].replace("\\", "/"),

@@ -87,6 +87,11 @@ def test_the_same_line_twice_counts_once(tmp_path):
         ),
         ("video_id,frame,valence,arousal,track_id\nclip,1,0,0,0\nclip,2,0,0,1\n", "line 3: belongs to track 1"),
         ("video_id,frame,valence,arousal,weight\nclip,1,0,0,0\n", "line 2: weight is 0"),
+        (
+            "video_id,frame,valence,arousal,weight\nclip,1,0,0,1e308\n",
+            "line 2: weight is 1e.308, expected a number from 1e-06 to",
+        ),
+        (HEAD + "clip,1,0,1,0,2\n", "line 2: has 6 values under 4 columns; write a decimal point"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_one_sentence(tmp_path, text, says):
