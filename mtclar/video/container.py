@@ -128,6 +128,9 @@ class ContainerVideo(Video):
             stated_s = float(stream.duration * self._time_base)
         elif container.duration and not container.streams.audio:
             stated_s = container.duration / av.time_base
+            end_s = max(
+                end_s, float(seen.last * self._time_base)
+            )  # Matroska counts from zero, not from its first frame
         if stated_s - end_s > max(1.0, 0.1 * stated_s):
             self._warn(f"{self.path.name}: the frames end at {end_s:.1f} s of {stated_s:.1f} s; the file is cut short.")
 

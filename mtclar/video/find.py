@@ -10,7 +10,10 @@ from pathlib import Path
 from mtclar.errors import MtclarError
 from mtclar.video.pictures import numbered_pictures
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"}
+    | {".ts", ".mts", ".m2ts", ".3gp", ".flv", ".ogv"}
+)
 
 
 def find_videos(paths: Sequence[Path | str]) -> list[Path]:
@@ -18,26 +21,30 @@ def find_videos(paths: Sequence[Path | str]) -> list[Path]:
 
     A folder of numbered pictures (00000.png, ...) without video files counts as one video. A file is taken whatever
     its suffix, and one that is not there is kept in the list: opening it says so. Hidden files are left out, and so
-    is what is named twice.
+    is what is named twice, and a link that leads back to a folder above it.
 
     Raises:
         MtclarError: A folder holds no video, or there are no paths.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for path in map(Path, paths):
         inside = _in_folder(path) if path.is_dir() else [path]
         if not inside:
             raise MtclarError(f"{path}: no video in this folder (looked for {', '.join(sorted(VIDEO_SUFFIXES))}).")
-        found.update(dict.fromkeys(inside))
+        for video in inside:
+            found.setdefault(os.path.abspath(video), video)
     if not found:
         raise MtclarError("no video was given; name at least one file or folder.")
-    return list(found)
+    return list(found.values())
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def _in_folder(folder: Path, above: frozenset[Path] = frozenset()) -> list[Path]:
+    """The videos in a folder, `above` being where the way to it has led through."""
+    if (here := folder.resolve()) in above:
+        return []
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     videos = [path for path in entries if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()]
-    deeper = [video for path in entries if path.is_dir() for video in _in_folder(path)]
+    deeper = [video for path in entries if path.is_dir() for video in _in_folder(path, above | {here})]
     if not videos and numbered_pictures(folder):
         return [folder, *deeper]
     return sorted([*videos, *deeper])

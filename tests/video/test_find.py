@@ -13,7 +13,7 @@ def touch(path: Path) -> Path:
 
 
 def test_a_folder_means_the_videos_in_it_at_any_depth_in_order(tmp_path):
-    expected = [touch(tmp_path / name) for name in ("a.MP4", "b/c.mkv", "d.mov")]
+    expected = [touch(tmp_path / name) for name in ("a.MP4", "b/c.mkv", "d.mov", "e.mts")]
     for name in (".hidden.mp4", "notes.txt", "b/picture.png"):
         touch(tmp_path / name)
     assert find_videos([tmp_path]) == expected
@@ -28,6 +28,18 @@ def test_a_folder_of_numbered_pictures_counts_as_one_video(tmp_path):
 def test_a_file_named_twice_counts_once_and_a_missing_one_is_kept_for_the_reader_to_refuse(tmp_path):
     clip, gone = touch(tmp_path / "clip.mp4"), tmp_path / "gone.mp4"
     assert find_videos([clip, gone, tmp_path]) == [clip, gone]
+
+
+def test_a_file_named_by_two_paths_counts_once(tmp_path, monkeypatch):
+    clip = touch(tmp_path / "clip.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert find_videos(["clip.mp4", clip, "../" + tmp_path.name]) == [Path("clip.mp4")]
+
+
+def test_a_link_back_to_a_folder_above_is_not_followed(tmp_path):
+    clip = touch(tmp_path / "a" / "clip.mp4")
+    (tmp_path / "a" / "again").symlink_to(tmp_path, target_is_directory=True)
+    assert find_videos([tmp_path]) == [clip]
 
 
 def test_a_folder_without_videos_is_refused(tmp_path):

@@ -92,6 +92,11 @@ def test_a_matroska_file_cut_in_the_middle_says_so(tmp_path):
     assert "cut short" in facts.warnings[0]
 
 
+def test_a_whole_matroska_file_that_begins_late_is_not_called_cut_short(tmp_path):
+    frames, facts = read(write_video(tmp_path / "late.mkv", [5000 + 40 * i for i in range(12)]))
+    assert (len(frames), frames[0].time_s, facts.warnings) == (12, 0.0, ())
+
+
 def test_an_old_container_without_presentation_times_still_gives_ascending_times(tmp_path):
     path = write_video(tmp_path / "old.avi", list(range(20)), time_base=Fraction(1, 25), codec="mpeg4")
     frames, _ = read(path)
