@@ -117,7 +117,7 @@ def check_file(folder: Path, name: str, files: Mapping[str, Any]) -> None:
         MtclarError: It is missing, cut short or changed.
     """
     path, stated = folder / name, files.get(name)
-    if not isinstance(stated, dict) or not {"sha256", "bytes"} <= stated.keys():
+    if not isinstance(stated, dict) or "sha256" not in stated or not isinstance(stated.get("bytes"), int):
         raise MtclarError(f"{folder}/bundle.json: does not state the sha256 and size of {name}; export it again.")
     try:
         size = path.stat().st_size

@@ -88,6 +88,10 @@ def test_a_changed_cut_or_missing_graph_is_refused_by_name(folder: Path, name: s
         ({"crop": {"scale": 1.5, "input_siez": 64}}, "unknown key 'input_siez'.*did you mean 'input_size'"),
         ({"expressions": ["happy"]}, "the expressions are"),
         ({"files": {}}, "does not state the sha256 and size of encoder.onnx"),
+        (
+            {"files": {"encoder.onnx": {"sha256": "", "bytes": "9"}}},
+            "does not state the sha256 and size of encoder.onnx",
+        ),
     ],
 )
 def test_a_bundle_json_that_says_something_else_is_refused(folder: Path, change: dict, sentence: str) -> None:
