@@ -395,6 +395,7 @@ def _table(header: list[str], rows: list[list[str]]) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; a user's mistake ends with one sentence and its exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # each retry; what becomes of them is said at the end
     _run(lambda: app(arguments, standalone_mode=True))
 
 

@@ -7,6 +7,7 @@ sentence and exits non-zero; anything else that is raised is a fault of ours and
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -27,3 +28,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f" (did you mean '{close[0]}'?)" if close else f" (known: {', '.join(known)})"
+
+
+def brief(error: BaseException | str) -> str:
+    """What another library's error says, in one line without a password; of a failed connection only the cause."""
+    text = public(str(error).strip())
+    cause = re.search(r"new connection: \[Errno -?\d+\] ([\w ]+)", text) or re.search(r"(\w+ timeout)=", text)
+    if cause:
+        return cause[1]
+    return text.splitlines()[0][:200].rstrip(".") if text else type(error).__name__
+
+
+def public(text: str) -> str:
+    """The text with every address in it less its user name and password."""
+    return re.sub(r"://[^/\s]*@", "://", text)

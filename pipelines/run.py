@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 from components.image import check_image
-from mtclar.errors import MtclarError, nearest
+from mtclar.errors import MtclarError, brief, nearest, public
 from mtclar.registry import tracking
 from mtclar.registry.versions import CHALLENGER, CHAMPION, Version, of_alias
 from mtclar.revision import data_revision, git_revision
@@ -24,6 +25,7 @@ NAMES = ("training", "labelling")
 TOKEN_VARIABLE = "KF_TOKEN"  # noqa: S105 - the name of a variable
 _UNRESOLVED = "Could not resolve CEL parameter"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_MISTAKE = re.compile(r"\s*mtclar\.errors\.\w+: (.+)")
 
 
 def compile_all(out: Path, settings: Settings, *, gpus: int = 0) -> list[Path]:
@@ -87,11 +89,13 @@ def run_local(name: str, *, settings: Settings, data: Path, root: Path) -> str:
             raise_on_error=True,
         )
         before = _left(run_root, name)
+        log = _Log(sys.stdout)
         try:
-            pipeline(**arguments)
+            with redirect_stdout(cast(TextIO, log)):
+                pipeline(**arguments)
         except RuntimeError as error:
             reason = _COLOUR.sub("", " ".join(str(error).split())).rstrip(".")
-            raise MtclarError(f"pipeline {name}: {reason}; its log says why.") from error
+            raise MtclarError(f"pipeline {name}: {reason}; {log.mistake or 'its log says why.'}") from error
         if unresolved:
             raise MtclarError(f"pipeline {name}: a branch was skipped in silence ({unresolved[0]}).")
         made = _left(run_root, name) - before
@@ -141,10 +145,9 @@ def submit(
             pipeline, arguments=arguments, experiment_name=experiment, namespace=namespace
         )
     except Exception as error:  # kfp lets through the errors of several HTTP libraries
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        if token:
-            reason = reason.replace(token, "***")
-        raise MtclarError(f"{host}: the pipeline cannot be submitted ({reason}).") from None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = brief(reason.replace(token, "***") if token else reason)
+        raise MtclarError(f"{public(host)}: the pipeline cannot be submitted ({reason}).") from None
     return str(run.run_id)
 
 
@@ -196,6 +199,21 @@ def _labelled(folders: set[Path]) -> str:
     if not folders:
         raise MtclarError("pipeline labelling: it ended, but it left no labels.")
     return "Labels: " + ", ".join(str(folder) for folder in sorted(folders))
+
+
+class _Log:
+    """The log of the tasks on its way to where it goes; keeps the sentence by which the last one ended."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self.mistake = stream, ""
+
+    def write(self, text: str) -> int:
+        if found := _MISTAKE.match(text):
+            self.mistake = found[1].strip()
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 @contextmanager

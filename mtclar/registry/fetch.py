@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, brief
 from mtclar.registry import tracking
 from mtclar.registry.versions import Version, of_alias, of_number
 from mtclar.serving import Bundle
@@ -78,8 +78,7 @@ def _download(mlflow: Any, uri: str, version: Version, kept: Path) -> Path:
         try:
             mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(scratch))
         except (OSError, mlflow.MlflowException) as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise MtclarError(f"{uri}: the files of {version} cannot be fetched ({reason}).") from error
+            raise MtclarError(f"{uri}: the files of {version} cannot be fetched ({brief(error)}).") from error
         found = sorted(scratch.rglob("bundle.json"))
         if not found:
             raise MtclarError(f"{uri}: {version} holds no bundle.json.")

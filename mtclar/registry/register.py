@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtclar import __version__
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, brief
 from mtclar.registry import tracking
 from mtclar.registry.versions import CHALLENGER, DATA_TAG, GIT_TAG, Version, of_bundle, of_number, tags_of
 from mtclar.serving import Bundle
@@ -38,7 +38,7 @@ def register_bundle(bundle: Bundle, settings: RegisterSettings, keep: list[Path]
         version = found or _create(mlflow, bundle, settings, keep)
         client.set_registered_model_alias(name, CHALLENGER, str(version.number))
     except mlflow.MlflowException as error:
-        raise MtclarError(f"{name}: the model registry refuses ({str(error).splitlines()[0][:200]}).") from error
+        raise MtclarError(f"{name}: the model registry refuses ({brief(error)}).") from error
     return version, found is None
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, brief, public
 from mtclar.settings import RegisterSettings
 
 log = logging.getLogger(__name__)
 
 SQLITE = "sqlite:///"
+# For the first question to a store alone, where the environment does not say otherwise: mlflow's own patience with an
+# address that does not answer is four minutes.
+_FIRST_QUESTION = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
 
 class Tracking(Protocol):
@@ -122,9 +126,12 @@ def connect(settings: RegisterSettings) -> Any:
         mlflow.set_registry_uri(uri)
         if (folder := _artifacts_beside(uri)) is not None:
             folder.parent.mkdir(parents=True, exist_ok=True)
-        mlflow.MlflowClient().search_experiments(max_results=1)
+            with closing(sqlite3.connect(_sqlite_file(uri))) as database:  # mlflow would try again for minutes
+                database.execute("PRAGMA schema_version")
+        with _defaults(_FIRST_QUESTION):
+            mlflow.MlflowClient().search_experiments(max_results=1)
     except Exception as error:
-        raise MtclarError(f"{_public(uri)}: the MLflow store cannot be opened ({_brief(error)}).") from error
+        raise MtclarError(f"{public(uri)}: the MLflow store cannot be opened ({brief(error)}).") from None
     return mlflow
 
 
@@ -194,14 +201,20 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _artifacts_beside(uri: str) -> Path | None:
     """The folder of artifacts that belongs to a sqlite file."""
-    return Path(uri.removeprefix(SQLITE).partition("?")[0]).parent / "mlartifacts" if uri.startswith(SQLITE) else None
+    return _sqlite_file(uri).parent / "mlartifacts" if uri.startswith(SQLITE) else None
 
 
-def _public(uri: str) -> str:
-    """The address without a user name or password."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+def _sqlite_file(uri: str) -> Path:
+    return Path(uri.removeprefix(SQLITE).partition("?")[0])
 
 
-def _brief(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200].rstrip(".") if str(error).strip() else type(error).__name__
+@contextmanager
+def _defaults(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables of the environment that are set for the block where they are not set already."""
+    new = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(new)
+    try:
+        yield
+    finally:
+        for name in new:
+            os.environ.pop(name, None)

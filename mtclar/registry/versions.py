@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, brief
 from mtclar.serving.facts import HEADLINE
 
 CHALLENGER, CHAMPION = "challenger", "champion"
@@ -78,7 +78,7 @@ def _get(ask: Any, *arguments: str) -> Version | None:
         # MLflow answers an unknown alias of a known model with INVALID_PARAMETER_VALUE.
         if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
             return None
-        raise MtclarError(f"the model registry does not answer ({str(error).splitlines()[0][:200]}).") from error
+        raise MtclarError(f"the model registry does not answer ({brief(error)}).") from error
 
 
 def _version(found: Any) -> Version:

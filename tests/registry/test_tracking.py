@@ -4,6 +4,7 @@ import builtins
 import logging
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,27 @@ def test_a_store_that_cannot_be_opened_is_one_sentence(store: RegisterSettings, 
     broken.write_text("this is no database, however long one looks at it" * 100)
     with pytest.raises(MtclarError, match=r"broken\.db: the MLflow store cannot be opened"):
         tracking.connect(store.model_copy(update={"tracking_uri": f"sqlite:///{broken}"}))
+
+
+@pytest.mark.parametrize("given", [None, "1"])
+def test_an_address_that_does_not_answer_is_said_soon_and_without_the_password(
+    store: RegisterSettings, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    monkeypatch.setenv(name, given) if given else monkeypatch.delenv(name, raising=False)
+    began = time.monotonic()
+    with pytest.raises(MtclarError) as caught:
+        tracking.connect(store.model_copy(update={"tracking_uri": "http://ann:hush@127.0.0.1:9"}))
+    assert str(caught.value) == "http://127.0.0.1:9: the MLflow store cannot be opened (Connection refused)."
+    assert time.monotonic() - began < 30
+    assert os.environ.get(name) == given
+
+
+def test_a_sqlite_file_that_cannot_be_opened_is_said_at_once(store: RegisterSettings, tmp_path: Path) -> None:
+    began = time.monotonic()
+    with pytest.raises(MtclarError, match="unable to open database file"):
+        tracking.connect(store.model_copy(update={"tracking_uri": f"sqlite:///{tmp_path}"}))
+    assert time.monotonic() - began < 10
 
 
 def test_a_relative_sqlite_file_is_found_from_where_the_caller_stands(
