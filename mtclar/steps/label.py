@@ -89,6 +89,11 @@ def run(
     with OutFolder(Path(out)) as folder:
         for number, path in enumerate(found, start=1):
             what = f"{path.name} ({number}/{len(found)})" if len(found) > 1 else path.name
+            if path.as_posix() != (shown := _printable(path.as_posix())):
+                failed[Path(shown)] = (
+                    f"{shown}: the file's name is not UTF-8, so no table can hold it; rename the file."
+                )
+                continue
             try:
                 done.append(_label(s, path, names[path], marks, predictor, folder, progress, what))
             except MtclarError as error:
@@ -108,6 +113,11 @@ def run(
             f"{len(done)} of {len(found)} videos are labelled in {out}; these could not be:{listed}"
         )
     return LabelResult(out, tuple(done))
+
+
+def _printable(name: str) -> str:
+    """The name with bytes that are no UTF-8 spelled out."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _predictor(model: Predictor | Path | str, registry: RegisterSettings | None) -> Predictor:

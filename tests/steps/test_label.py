@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import sys
 
@@ -184,6 +185,18 @@ def test_videos_of_the_same_name_are_told_apart_by_their_folder(clip, bundle, se
     label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=tmp_path / "out")
     first = [pd.read_csv(tmp_path / "out" / day / "clip.va.csv")["valence"][0] for day in ("mon", "tue")]
     assert first == [0.0, 0.5]
+
+
+def test_a_video_whose_name_is_no_text_is_listed_and_the_others_are_labelled(clip, bundle, settings, tmp_path):
+    (tmp_path / "videos").mkdir()
+    for name in (b"clip.mp4", b"caf\xe9.mp4"):
+        with open(os.path.join(os.fsencode(tmp_path / "videos"), name), "wb") as file:
+            file.write(clip.read_bytes())
+    anchors, out = write_anchors(tmp_path, "clip,0,0,0"), tmp_path / "out"
+    with pytest.raises(PartialFailureError, match=r"caf\\xe9\.mp4: the file's name is not UTF-8"):
+        label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=out)
+    assert json.loads((out / "summary.json").read_text())["failed"][0]["video"] == "caf\\xe9.mp4"
+    assert "xe9.mp4" in (out / "index.html").read_text()
 
 
 def test_other_files_in_the_folder_are_left_alone(clip, bundle, settings, tmp_path):
