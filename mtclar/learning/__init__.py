@@ -6,6 +6,6 @@
 import os
 
 # Torch's threads meet after every operation, some thousand times a step, and by default the first to arrive spins for
-# milliseconds until the last does. On two cores with other work beside, that made a step five times slower than spinning
-# briefly; never spinning cost half as much again on quiet ones. The variable is read once, when torch is loaded.
+# milliseconds until the last does. On two cores with other work beside, that made a step five times slower than
+# spinning briefly; never spinning cost half as much again on quiet ones. Torch reads the variable when it is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
