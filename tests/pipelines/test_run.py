@@ -65,7 +65,8 @@ def test_both_pipelines_run_here_from_raw_data_to_labels_by_the_champion(setting
 
 def test_a_task_that_fails_fails_the_run_and_its_sentence_is_said(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(MtclarError, match=r"pipeline training: .*Inner task failed: 'crop'; .*/empty: the data folder is empty"):
+    said = r"pipeline training: .*Inner task failed: 'crop'; .*/empty: the data folder is empty"
+    with pytest.raises(MtclarError, match=said):
         run.run_local("training", settings=settings, data=tmp_path / "empty", root=tmp_path / "runs")
 
 
