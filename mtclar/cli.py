@@ -395,7 +395,8 @@ def _table(header: list[str], rows: list[list[str]]) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; a user's mistake ends with one sentence and its exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # each retry; what becomes of them is said at the end
+    # Each try again; what became of them is said at the end. (kfp sets the level of its parent anew.)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     _run(lambda: app(arguments, standalone_mode=True))
 
 

@@ -53,6 +53,15 @@ def test_a_users_mistake_is_one_sentence_and_no_traceback(tmp_path):
     assert len(answer.stderr.strip().splitlines()) == 1
 
 
+def test_a_cluster_that_does_not_answer_is_one_sentence_by_its_cause(tmp_path):
+    pytest.importorskip("kfp")
+    options = ["--host", "http://127.0.0.1:9", "--data", "s3://b/d", "--token", "hush"]
+    answer = mtclar("pipeline", "submit", "training", *options)
+    assert answer.returncode == 1
+    sentence = "mtclar: http://127.0.0.1:9: the pipeline cannot be submitted (Connection refused)."
+    assert answer.stderr.strip() == sentence
+
+
 def test_a_typo_in_params_yaml_is_answered_with_the_nearest_known_key(tmp_path, repository):
     text = (repository / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").write_text(text.replace("epochs:", "epcohs:", 1), encoding="utf-8")
