@@ -65,9 +65,13 @@ class ValidateSettings(Section):
 
 
 class PairSettings(Section):
-    """`mtclar pair`: class-balanced pairs, half similar and half not, in blocks."""
+    """`mtclar pair`: which faces are compared with which, in blocks."""
 
     seed: int
+    sampling: Literal["release", "wheel-near", "wheel-far", "polarity", "affect"]
+    ring: tuple[str, ...]
+    distances: tuple[tuple[float, ...], ...] | None
+    wheel_exponent: Annotated[float, Field(ge=0)]
     pairs: Positive
     pairs_held_out: Positive
     person_share: Share
@@ -75,26 +79,54 @@ class PairSettings(Section):
     block_pairs: Annotated[int, Field(ge=2)]
 
 
+Task = Literal["similarity", "valence", "arousal", "embedding"]
+
+
 class TrainSettings(Section):
     """`mtclar train`: encoder, losses and schedule."""
 
     seed: int
-    encoder: Literal["emofan", "emofan-nano"]
+    encoder: str
+    encoder_options: dict[str, Any]
+    pretrained: str | None
+    freeze: Literal["pretrained", "alignment", "none"]
+    fusion: Literal["concat", "absolute", "multiply", "difference"]
+    antisymmetric: bool
     projector: Annotated[tuple[Positive, ...], Field(min_length=1)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    antisymmetric: bool
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    weighing: Literal["shake", "fixed", "uncertainty"]
+    task_weights: dict[Task, Annotated[float, Field(ge=0)]]
+    delta_loss: Literal["dynamic", "mse", "ccc"]
+    mse_share: Annotated[float, Field(ge=0)]
+    exponent: Annotated[float, Field(gt=0)]
+    margin: Annotated[float, Field(ge=-1, le=1)]
     epochs: Positive
     batch_blocks: Positive
+    accumulate: Positive
     learning_rate: Annotated[float, Field(gt=0)]
-    schedule: Literal["one-cycle", "plateau"]
+    schedule: Literal["one-cycle", "plateau", "constant"]
     weight_decay: Annotated[float, Field(ge=0)]
-    margin: Annotated[float, Field(ge=-1, le=1)]
-    exponent: Annotated[float, Field(gt=0)]
+    early_stop: Annotated[int, Field(ge=0)]
+    keep: Literal["last", "best"]
+    augmentation: Literal["robust", "release"]
     augment: Annotated[float, Field(ge=0, le=2)]
     sl_projector: Annotated[tuple[Positive, ...], Field(min_length=1)]
     sl_epochs: Positive
+    sl_batch: Annotated[int, Field(ge=2)]
     sl_learning_rate: Annotated[float, Field(gt=0)]
+    sl_schedule: Literal["one-cycle", "step"]
+    sl_tanh_logits: bool
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "fp32", "bf16"]
+    compile: bool
+    memory_gb: Annotated[float, Field(ge=0)]
+    workers: Annotated[int, Field(ge=0)]
+    save_steps: Annotated[int, Field(ge=0)]
     threads: Annotated[int, Field(ge=0)]
+
+
+Fusion = Literal["kriging", "latest", "nearest", "mean", "similarity", "time", "bracket", "release"]
 
 
 class EvaluateSettings(Section):
@@ -102,11 +134,28 @@ class EvaluateSettings(Section):
 
     seed: int
     split: Literal["validation", "test"]
+    clean: bool
+    expressions: Literal[7, 8]
     stride: Positive
+    budgets: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
+    supports: tuple[str, ...]
+    cluster: Literal["clip", "subject"]
     bootstrap: Annotated[int, Field(ge=100)]
     coverage: Annotated[float, Field(gt=0, lt=1)]
-    fusion: Literal["time", "mean", "nearest"]
+    fusion: Fusion
     time_scale_s: Annotated[float, Field(gt=0)]
+
+
+class SplitSettings(Section):
+    """`mtclar split`: a faces store divided anew, by subject."""
+
+    protocol: Literal["folds", "leave-one-out", "cross"]
+    folds: Annotated[int, Field(ge=2)]
+    fold: Annotated[int, Field(ge=0)]
+    train_dataset: str | None
+    test_dataset: str | None
+    validation: Share
+    seed: int
 
 
 class ExportSettings(Section):
@@ -137,8 +186,9 @@ class LabelSettings(Section):
     """`mtclar label`: how anchors are turned into labels."""
 
     batch: Positive
-    fusion: Literal["time", "mean", "nearest"]
+    fusion: Fusion
     time_scale_s: Annotated[float, Field(gt=0)]
+    foreign_anchors: Literal["refuse", "flag", "allow"]
     threshold: float
     long_side: Annotated[int, Field(ge=160)]
     steady_s: Annotated[float, Field(ge=0)]
@@ -152,6 +202,7 @@ class Settings(Section):
 
     sample: SampleSettings
     crop: CropSettings
+    split: SplitSettings
     validate_: ValidateSettings = Field(alias="validate")
     pair: PairSettings
     train: TrainSettings
