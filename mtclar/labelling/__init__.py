@@ -5,18 +5,27 @@ Evaluate and label both call `label_track`, so what is judged is what labels.
 
 from mtclar.labelling.bands import confidence, half_widths
 from mtclar.labelling.baselines import copy_latest, interpolate
-from mtclar.labelling.engine import Compare, Estimate, label_track
+from mtclar.labelling.engine import Estimate, compare_all, fuse_compared, label_frames, label_track
 from mtclar.labelling.fusion import METHODS, fuse, fusion_weights
+from mtclar.labelling.support import Compare, Compared, Krige, Queries, Support, Votes
 
 __all__ = [
     "METHODS",
     "Compare",
+    "Compared",
     "Estimate",
+    "Krige",
+    "Queries",
+    "Support",
+    "Votes",
+    "compare_all",
     "confidence",
     "copy_latest",
     "fuse",
+    "fuse_compared",
     "fusion_weights",
     "half_widths",
     "interpolate",
+    "label_frames",
     "label_track",
 ]

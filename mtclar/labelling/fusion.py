@@ -6,8 +6,11 @@ import numpy as np
 
 from mtclar.errors import MtclarError, nearest
 
-METHODS = ("time", "mean", "nearest")
+METHODS = ("time", "similarity", "mean", "nearest", "latest", "bracket", "release")
+"""Methods that are weights; `kriging` besides is no weighting of votes, see `engine`."""
+
 _TOUCHING_S = 1e-3
+_LEAST_SIMILAR = 1e-6
 
 
 def fusion_weights(
@@ -16,60 +19,100 @@ def fusion_weights(
     method: str,
     time_scale_s: float,
     anchor_weights: np.ndarray | None = None,
+    similar: np.ndarray | None = None,
 ) -> np.ndarray:
     """The share each anchor has in each frame's value.
 
-    - `mean`: all anchors alike.
+    - `mean`, `release`: all anchors alike.
+    - `similarity`: in proportion to the probability that frame and anchor show the same expression.
     - `nearest`: the anchor nearest in time alone; of two equally near, the earlier.
+    - `latest`: the latest anchor at or before the frame alone; before the first anchor, that one.
     - `time`: exp(-|dt| / time_scale_s) / |dt|. Near an anchor its own voice prevails, so the curve runs into the
       anchor's label without a jump; beyond the scale, distant anchors fade out.
+    - `bracket`: the two anchors around the frame, linear in time; beyond the ends, the outer one alone.
+
+    The last four go by time. To them an anchor whose time is NaN is infinitely far: it speaks only where no anchor is
+    on the timeline, and then all such anchors speak alike.
 
     Args:
         times_s: Times of the frames in seconds (n,).
-        anchor_times_s: Times of the anchors in seconds (k,), k >= 1.
+        anchor_times_s: Times of the anchors in seconds (k,), k >= 1; NaN for one that is not on the timeline.
         method: One of `METHODS`.
         time_scale_s: Scale of `time` in seconds, > 0.
-        anchor_weights: The rater's trust in each anchor (k,), > 0; None for all alike. `nearest` takes no notice.
+        anchor_weights: The rater's trust in each anchor (k,), > 0; None for all alike. It multiplies the shares of
+            `mean`, `release`, `similarity` and `time`; the others choose by time alone.
+        similar: For `similarity`: probabilities (n, k).
 
     Returns:
         Weights >= 0 (n, k); each row sums to 1.
 
     Raises:
-        MtclarError: The method is not known, or there is no anchor.
+        MtclarError: The method is not known, there is no anchor, or `similar` is missing.
     """
     times_s, anchor_times_s = np.asarray(times_s, float), np.asarray(anchor_times_s, float)
     if method not in METHODS:
         raise MtclarError(f"unknown fusion '{method}'{nearest(method, METHODS)}.")
     if not len(anchor_times_s):
         raise MtclarError("labels cannot be fused without an anchor; give at least one.")
-    distance = np.abs(times_s[:, None] - anchor_times_s[None, :])
-    if method == "nearest":
-        weights = np.zeros_like(distance)
-        order = np.argsort(anchor_times_s, kind="stable")
-        weights[np.arange(len(times_s)), order[np.argmin(distance[:, order], axis=1)]] = 1.0
-        return weights
-    if method == "mean":
-        weights = np.ones_like(distance)
+    trust = np.ones(len(anchor_times_s)) if anchor_weights is None else np.asarray(anchor_weights, float)
+    shape = len(times_s), len(anchor_times_s)
+    placed = np.flatnonzero(~np.isnan(anchor_times_s))
+    if method in ("mean", "release") or (method != "similarity" and not len(placed)):
+        weights = np.broadcast_to(trust, shape)
+    elif method == "similarity":
+        if similar is None:
+            raise MtclarError("the fusion 'similarity' needs the model's similarity of frames and anchors.")
+        weights = np.maximum(similar, _LEAST_SIMILAR) * trust
     else:
-        beyond = distance - distance.min(axis=1, keepdims=True)  # a common factor, lest all of them underflow
-        weights = np.exp(-beyond / time_scale_s) / (distance + _TOUCHING_S)
-    if anchor_weights is not None:
-        weights = weights * np.asarray(anchor_weights, float)
+        weights = np.zeros(shape)
+        at = anchor_times_s[placed]
+        if method == "time":
+            distance = np.abs(times_s[:, None] - at)
+            beyond = distance - distance.min(axis=1, keepdims=True)  # a common factor, lest all of them underflow
+            weights[:, placed] = np.exp(-beyond / time_scale_s) / (distance + _TOUCHING_S) * trust[placed]
+        else:
+            order = placed[np.argsort(at, kind="stable")]
+            weights[:, order] = _CHOICES[method](times_s, anchor_times_s[order])
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def fuse(anchor_labels: np.ndarray, deltas: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The weighted mean of label + delta over the anchors, and how far they disagree.
+def _nearest(times_s: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Weights (n, k) of the nearest of anchors at ascending times."""
+    return np.eye(len(at))[np.argmin(np.abs(times_s[:, None] - at), axis=1)]
+
+
+def _latest(times_s: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Weights (n, k) of the latest anchor at or before a frame, of anchors at ascending times."""
+    return np.eye(len(at))[np.maximum(np.searchsorted(at, times_s, side="right") - 1, 0)]
+
+
+def _bracket(times_s: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Weights (n, k) of the two anchors around a frame, of anchors at ascending times."""
+    if len(at) == 1:
+        return np.ones((len(times_s), 1))
+    after = np.clip(np.searchsorted(at, times_s, side="right"), 1, len(at) - 1)
+    gap = at[after] - at[after - 1]
+    way = np.clip((times_s - at[after - 1]) / np.where(gap > 0, gap, 1.0), 0.0, 1.0)
+    share = np.where(gap > 0, way, times_s >= at[after])
+    rows = np.arange(len(times_s))
+    weights = np.zeros((len(times_s), len(at)))
+    weights[rows, after - 1], weights[rows, after] = 1.0 - share, share
+    return weights
+
+
+_CHOICES = {"nearest": _nearest, "latest": _latest, "bracket": _bracket}
+
+
+def fuse(votes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The weighted mean of the anchors' votes, and how far they disagree.
 
     Args:
-        anchor_labels: One dimension's labels of the anchors (k,), in [-1, 1].
-        deltas: What the model sees between frame and anchor (n, k): label(frame) - label(anchor).
+        votes: label + delta of each anchor (n, k, 2).
         weights: Each anchor's share in each frame (n, k), see `fusion_weights`.
 
     Returns:
-        One value a frame (n,), clipped to [-1, 1], and the weighted standard deviation of the anchors' votes (n,).
+        Valence and arousal (n, 2), clipped to [-1, 1], and the weighted standard deviation of the votes (n, 2).
     """
-    votes = np.asarray(anchor_labels, float) + deltas
-    mean = (weights * votes).sum(axis=1)
-    spread = np.sqrt((weights * (votes - mean[:, None]) ** 2).sum(axis=1))
+    mean = np.einsum("nk,nkd->nd", weights, votes)
+    spread = np.sqrt(np.einsum("nk,nkd->nd", weights, (votes - mean[:, None]) ** 2))
     return np.clip(mean, -1.0, 1.0), spread

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mtclar.errors import MtclarError
-from mtclar.labelling import METHODS, label_track
+from mtclar.labelling import METHODS, Queries, Support, compare_all, fusion_weights, label_frames, label_track
 
 N = 40
 TIMES = np.arange(N) / 25
@@ -21,7 +21,7 @@ def run(rows, embeddings=EMBEDDINGS, compare=perfect, method="time", **options):
     return label_track(embeddings, TIMES, rows, TRUTH[rows], compare, method=method, time_scale_s=1.0, **options)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "release"])
 def test_a_perfect_model_labels_every_frame_truly_from_any_anchors(method):
     estimate = run([3, 17, 30], method=method)
     np.testing.assert_allclose(estimate.labels, TRUTH, atol=1e-6)
@@ -87,3 +87,88 @@ def test_anchors_none_of_which_shows_a_face_are_refused():
     embeddings[3] = np.nan
     with pytest.raises(MtclarError, match="no anchor shows a face"):
         run([3], embeddings)
+
+
+def support_of(rows, **changed):
+    """The frames `rows` as anchors."""
+    own = np.ones(len(rows), bool)
+    parts = {"embeddings": EMBEDDINGS[rows], "labels": TRUTH[rows], "times_s": TIMES[rows], "own_track": own}
+    return Support(**{**parts, "own_person": own, "weights": np.ones(len(rows)), **changed})
+
+
+def half(left, right):
+    """A model that sees half of each difference."""
+    delta = (left - right) / 2
+    return np.exp(-np.abs(delta).sum(axis=1)), delta[:, 0], delta[:, 1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_labels_of_any_support_are_the_sum_over_its_anchors_frame_by_frame(method):
+    rows = np.array([30, 3, 17])
+    found = label_frames(Queries(EMBEDDINGS, TIMES), support_of(rows), half, method=method, time_scale_s=0.5)
+    similar, deltas = compare_all(EMBEDDINGS, EMBEDDINGS[rows], half)
+    weights = fusion_weights(TIMES, TIMES[rows], method, 0.5, np.ones(3), similar)
+    latest = fusion_weights(TIMES, TIMES[rows], "latest", 0.5)
+    for q in range(N):
+        label = np.zeros(2)
+        for k, row in enumerate(rows):
+            own = latest[q, k] if method == "release" else weights[q, k]
+            label += own * TRUTH[row] + weights[q, k] * (EMBEDDINGS[q, :2] - EMBEDDINGS[row, :2]) / 2
+        np.testing.assert_allclose(found.labels[q], np.clip(label, -1, 1), atol=1e-6)
+    np.testing.assert_allclose(deltas[5, 1], (EMBEDDINGS[5, :2] - EMBEDDINGS[3, :2]) / 2)
+    assert not found.is_anchor.any()
+    assert np.isnan(found.sd).all()
+
+
+def test_anchors_of_another_video_have_no_time_and_speak_alike():
+    rows = np.array([3, 17])
+    elsewhere = support_of(rows, times_s=np.full(2, np.nan), own_track=np.zeros(2, bool))
+    by_time = label_frames(Queries(EMBEDDINGS, TIMES), elsewhere, half, method="time", time_scale_s=1.0)
+    mean = label_frames(Queries(EMBEDDINGS, TIMES), elsewhere, half, method="mean", time_scale_s=1.0)
+    np.testing.assert_allclose(by_time.labels, mean.labels)
+
+
+def test_kriging_is_given_all_votes_and_its_deviation_is_kept():
+    seen = []
+
+    def krige(votes):
+        seen.append(votes)
+        return votes.votes[:, 0] * 3, np.full((len(votes.queries), 2), 0.25)
+
+    rows = np.array([3, 17])
+    found = run(rows, compare=half, method="kriging", krige=krige, quality=np.linspace(0, 1, N))
+    votes = seen[0]
+    np.testing.assert_allclose(votes.votes[9, 1], TRUTH[17] + (TRUTH[9] - TRUTH[17]) / 2, atol=1e-6)
+    np.testing.assert_allclose(votes.among[0, 1], TRUTH[17] + (TRUTH[3] - TRUTH[17]) / 2, atol=1e-6)
+    np.testing.assert_allclose(votes.among[0, 0], TRUTH[3], atol=1e-6)
+    np.testing.assert_allclose(votes.support.quality, np.linspace(0, 1, N)[rows])
+    np.testing.assert_allclose(found.labels[9], np.clip(votes.votes[9, 0] * 3, -1, 1))
+    np.testing.assert_array_equal(found.labels[rows], TRUTH[rows])
+    assert (found.sd[rows] == 0).all()
+    assert (np.delete(found.sd, rows, axis=0) == 0.25).all()
+
+
+def test_kriging_without_its_measured_part_is_refused():
+    with pytest.raises(MtclarError, match="evaluate and export it again"):
+        run([3], method="kriging")
+
+
+def test_a_model_without_a_head_that_is_needed_is_refused():
+    def similar_only(left, right):
+        return np.ones(len(left)), *(np.full(len(left), np.nan),) * 2
+
+    def differences_only(left, right):
+        return np.full(len(left), np.nan), *perfect(left, right)[1:]
+
+    with pytest.raises(MtclarError, match="cannot label frames"):
+        run([3], compare=similar_only)
+    with pytest.raises(MtclarError, match="choose another fusion"):
+        run([3], compare=differences_only, method="similarity")
+    np.testing.assert_allclose(run([3], compare=differences_only).labels, TRUTH, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_anchors_in_one_frame_s_time_are_no_division_by_nothing(method):
+    times = np.zeros(N)
+    found = label_track(EMBEDDINGS, times, np.array([3, 9]), TRUTH[[3, 9]], perfect, method=method, time_scale_s=1.0)
+    assert np.isfinite(found.labels).all()

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from mtclar.errors import MtclarError
+from mtclar.labelling import Queries, Support
+
+ONE = {
+    "embeddings": np.zeros((1, 4)),
+    "labels": np.zeros((1, 2)),
+    "times_s": np.zeros(1),
+    "own_track": np.ones(1, bool),
+    "own_person": np.ones(1, bool),
+    "weights": np.ones(1),
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"labels": np.array([[0.0, 1.2]])}, "outside -1 to 1"),
+        ({"labels": np.array([[np.nan, 0.0]])}, "unknown or outside"),
+        ({"labels": np.zeros(2)}, r"labels \(k, 2\)"),
+        ({"embeddings": np.zeros((0, 4)), "labels": np.zeros((0, 2))}, "at least one anchor"),
+        ({"weights": np.zeros(1)}, "not above 0"),
+        ({"times_s": np.zeros(3)}, "times_s of 1 faces"),
+        ({"quality": np.zeros(3)}, "quality of 1 faces"),
+    ],
+)
+def test_a_support_that_makes_no_sense_is_refused_in_one_sentence(changed, says):
+    with pytest.raises(MtclarError, match=says):
+        Support(**{**ONE, **changed})
+
+
+def test_frames_and_times_must_be_as_many():
+    with pytest.raises(MtclarError, match="times"):
+        Queries(np.zeros((2, 4)), np.zeros(3))
