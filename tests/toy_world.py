@@ -10,7 +10,18 @@ from mtclar.evaluation.judge import Embeddings, Judgement, judge, rows_needed
 from mtclar.settings import EvaluateSettings
 
 SETTINGS = EvaluateSettings(
-    seed=7, split="test", stride=20, bootstrap=200, coverage=0.9, fusion="time", time_scale_s=1.0
+    seed=7,
+    split="test",
+    clean=False,
+    expressions=8,
+    stride=20,
+    budgets=(0.06,),
+    supports=("first", "stride"),
+    cluster="clip",
+    bootstrap=200,
+    coverage=0.9,
+    fusion="time",
+    time_scale_s=1.0,
 )
 
 

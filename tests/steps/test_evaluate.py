@@ -14,7 +14,18 @@ from mtclar.settings import EvaluateSettings, read_params
 from mtclar.steps import evaluate
 
 SETTINGS = EvaluateSettings(
-    seed=7, split="test", stride=5, bootstrap=100, coverage=0.9, fusion="time", time_scale_s=1.0
+    seed=7,
+    split="test",
+    clean=False,
+    expressions=8,
+    stride=5,
+    budgets=(0.06,),
+    supports=("first", "stride"),
+    cluster="clip",
+    bootstrap=100,
+    coverage=0.9,
+    fusion="time",
+    time_scale_s=1.0,
 )
 SIZE = 288
 
