@@ -11,15 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mtclar.learning.losses.delta import ccc
+from mtclar.learning.losses.truth import PairTruth
 from mtclar.model.mtclar import PairOutput, SingleOutput
-
-
-class PairTruth(NamedTuple):
-    """What is true of n pairs: `similar` int64 (n,), 1, 0 or -1 for not known; differences float32 (n,) or NaN."""
-
-    similar: Tensor
-    d_valence: Tensor
-    d_arousal: Tensor
 
 
 class Tasks(NamedTuple):
@@ -29,18 +23,6 @@ class Tasks(NamedTuple):
     valence: Tensor
     arousal: Tensor
     embedding: Tensor
-
-
-def ccc(truth: Tensor, predicted: Tensor) -> Tensor:
-    """Concordance correlation coefficient of two (n,) tensors (Lin 1989), 0 where it is not defined.
-
-    2 cov(y, p) / (var y + var p + (mean y - mean p)^2), with the variances of the population.
-    """
-    if len(truth) < 2:
-        return predicted.sum() * 0
-    y, p = truth - truth.mean(), predicted - predicted.mean()
-    spread = y.square().mean() + p.square().mean() + (truth.mean() - predicted.mean()).square()
-    return 2 * (y * p).mean() / spread.clamp_min(torch.finfo(spread.dtype).tiny)
 
 
 def dynamic_weights(epoch: int, epochs: int, exponent: float) -> tuple[float, float]:
