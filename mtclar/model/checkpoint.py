@@ -13,11 +13,11 @@ from safetensors.torch import load, save
 
 from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError
-from mtclar.model.emofan import EncoderSpec
+from mtclar.model.encoders import encoder_from_dict
 from mtclar.model.mtclar import MTCLAR, ModelSpec
 
 WEIGHTS, FACTS = "model.safetensors", "model.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def save_checkpoint(folder: Path, model: MTCLAR, facts: dict[str, Any]) -> None:
@@ -58,10 +58,13 @@ def load_checkpoint(folder: Path) -> tuple[MTCLAR, dict[str, Any]]:
         raise MtclarError(f"{folder / FACTS}: not a checkpoint's JSON ({error}); run 'mtclar train' again.") from error
     try:
         if about["schema_version"] != SCHEMA_VERSION:
-            raise MtclarError(f"{folder / FACTS}: schema version {about['schema_version']}, this mtclar reads 1.")
+            raise MtclarError(
+                f"{folder / FACTS}: schema version {about['schema_version']}, this mtclar reads {SCHEMA_VERSION}; run "
+                "'mtclar train' again."
+            )
         spec, facts, digest = about["spec"], dict(about["facts"]), about["weights_sha256"]
-        model = MTCLAR(ModelSpec(**{**spec, "encoder": EncoderSpec(**spec["encoder"])}))
-    except (KeyError, TypeError) as error:
+        model = MTCLAR(ModelSpec(**{**spec, "encoder": encoder_from_dict(spec["encoder"])}))
+    except (AttributeError, KeyError, TypeError) as error:
         raise MtclarError(f"{folder / FACTS}: not a checkpoint's JSON ({error}); run 'mtclar train' again.") from error
     if hashlib.sha256(weights).hexdigest() != digest:
         raise MtclarError(

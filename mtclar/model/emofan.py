@@ -2,124 +2,88 @@
 
 The topology of Toisoul et al., "Estimation of continuous valence and arousal levels from faces in naturalistic
 conditions", Nature Machine Intelligence 3 (2021), with the last fully connected block left off as MT-CLAR does (arXiv
-2308.02173): what comes out is the pooled embedding. Every width is a field of `EncoderSpec`; at full size the names and
-shapes of the parameters are those of an EmoNet checkpoint.
+2308.02173): what comes out is the pooled embedding. Every width is a field of `EmoFanSpec`; at full size the names and
+shapes of the parameters are those of an EmoNet checkpoint, which `mtclar.model.pretrained` reads.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mtclar.errors import MtclarError, nearest
+from mtclar.errors import MtclarError
+from mtclar.model.contrast import LocalContrast
+from mtclar.model.encoder import EncoderSpec
+
+EMOTION_BRANCH = ("conv1x1_input_emo_2", "emo_net_2", "avg_pool_2", "emo_fc_2")
+"""The parts that name emotions; all others align the face."""
 
 
-@dataclass(frozen=True)
-class EncoderSpec:
+@dataclass(frozen=True, kw_only=True)
+class EmoFanSpec(EncoderSpec):
     """The size of an EmoFAN encoder.
 
     Attributes:
-        name: Under which settings know it.
-        input_size: Side of the input in pixels.
-        centre: Side of what the input shows, in 288ths of a stored crop.
         stem: Channels of the first convolution.
         width: Channels of the hourglasses.
         stacks: Number of hourglasses.
         depth: Levels of an hourglass.
+        pool: How an hourglass halves. Stacked hourglasses as published pool by maximum (Newell et al., arXiv
+            1603.06937); the face-alignment library's FAN pools by average, there and after `conv2` alike. EmoNet pools
+            by maximum after `conv2`, hence maximum here too; the shapes of the weights do not tell.
         landmarks: Heat-maps whose sum is the attention mask.
         emotion: Channels of each block of the emotion branch; every block halves the resolution. The last is the size
             of the embedding.
-        local_contrast: Whether pictures are first made grey and normalised to their local mean and contrast.
     """
 
-    name: str
-    input_size: int
-    centre: int
     stem: int
     width: int
     stacks: int
     depth: int
+    pool: Literal["max", "average"]
     landmarks: int
     emotion: tuple[int, ...]
-    local_contrast: bool
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "emotion", tuple(self.emotion))
-        step = 4 * 2 ** max(self.depth, len(self.emotion))
-        if self.input_size % step:
-            raise MtclarError(
-                f"encoder '{self.name}': an input of {self.input_size} pixels is halved {step.bit_length() - 1} times, "
-                f"so it must be a multiple of {step}."
-            )
+        if not self.emotion:
+            raise self.refuse("emotion is empty, but its last number is the size of the embedding")
+        counts = {name: getattr(self, name) for name in ("stem", "width", "stacks", "depth", "landmarks")}
+        self.check(counts | {"emotion": min(self.emotion)}, halvings=2 + max(self.depth, len(self.emotion)))
+        # A block's output is a half and two quarters, and conv2 gives half the width.
+        if self.width % 8:
+            raise self.refuse(f"width is {self.width}, but must be a multiple of 8")
+        if any(channels % 4 for channels in self.emotion):
+            raise self.refuse(f"emotion is {list(self.emotion)}, but must be multiples of 4")
 
     @property
     def embedding_size(self) -> int:
-        """Length of the embedding."""
         return self.emotion[-1]
 
-    @property
-    def channels(self) -> int:
-        """Channels the first convolution sees."""
-        return 1 if self.local_contrast else 3
+    def build(self) -> EmoFAN:
+        return EmoFAN(self)
 
 
-ENCODERS = {
-    spec.name: spec
-    for spec in (
-        EncoderSpec("emofan", 256, 256, 64, 256, 2, 4, 68, (256, 256, 256, 256), local_contrast=False),
-        EncoderSpec("emofan-nano", 64, 208, 32, 64, 1, 2, 16, (64, 96, 160), local_contrast=True),
-    )
-}
-"""`emofan` is EmoNet's size; `emofan-nano` trains on two CPU cores in minutes."""
+class EmoFanOutput(NamedTuple):
+    """What EmoNet says of n faces.
 
-
-def encoder_spec(name: str) -> EncoderSpec:
-    """The spec called `name`.
-
-    Raises:
-        MtclarError: No encoder has that name.
-    """
-    if name not in ENCODERS:
-        raise MtclarError(f"unknown encoder '{name}'{nearest(name, ENCODERS)}.")
-    return ENCODERS[name]
-
-
-class LocalContrast(nn.Module):
-    """Grey pictures less their local mean, over their local standard deviation: (n, 1 or 3, h, w) -> (n, 1, h, w).
-
-    Takes the light out of a picture and leaves its relief. The windows are those of a 96-pixel face, 17 pixels for the
-    mean and 25 for the deviation, scaled to the input; the deviation is kept from vanishing by 0.03.
+    Attributes:
+        expression: Logits (n, expressions).
+        valence: (n,), not bounded.
+        arousal: (n,), not bounded.
+        heatmaps: Of the last hourglass, (n, landmarks, S/4, S/4).
+        embedding: (n, d), what MT-CLAR takes.
     """
 
-    FLOOR = 0.03
-    luma: Tensor
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.register_buffer("luma", torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("mean", _window(size, 17 / 96), persistent=False)
-        self.register_buffer("deviation", _window(size, 25 / 96), persistent=False)
-
-    def forward(self, faces: Tensor) -> Tensor:
-        grey = (faces * self.luma).sum(1, keepdim=True) if faces.shape[1] == 3 else faces
-        relief = grey - self.mean @ grey @ self.mean.T
-        variance = self.deviation @ (relief * relief) @ self.deviation.T
-        return relief / (variance.sqrt() + self.FLOOR)
-
-
-def _window(size: int, share: float) -> Tensor:
-    """The matrix (size, size) that turns a column into its means over a window, of the pixels inside the picture.
-
-    The window is the odd number of pixels next to `share` of the column.
-    """
-    at = torch.arange(size)
-    inside = ((at[:, None] - at).abs() <= round((share * size - 1) / 2)).float()
-    return inside / inside.sum(1, keepdim=True)
+    expression: Tensor
+    valence: Tensor
+    arousal: Tensor
+    heatmaps: Tensor
+    embedding: Tensor
 
 
 class ConvBlock(nn.Module):
@@ -148,9 +112,10 @@ class ConvBlock(nn.Module):
 class HourGlass(nn.Module):
     """Halves the resolution `depth` times and comes back, with a skip at every level."""
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, width: int, depth: int, pool: Literal["max", "average"]) -> None:
         super().__init__()
         self.depth = depth
+        self.pool = pool
         for level in range(depth, 0, -1):
             self.add_module(f"b1_{level}", ConvBlock(width, width))
             self.add_module(f"b2_{level}", ConvBlock(width, width))
@@ -161,7 +126,8 @@ class HourGlass(nn.Module):
         return self._level(self.depth, x)
 
     def _level(self, level: int, x: Tensor) -> Tensor:
-        low = self.get_submodule(f"b2_{level}")(functional.max_pool2d(x, 2))
+        half = functional.max_pool2d(x, 2) if self.pool == "max" else functional.avg_pool2d(x, 2)
+        low = self.get_submodule(f"b2_{level}")(half)
         low = self._level(level - 1, low) if level > 1 else self.b2_plus_1(low)
         low = self.get_submodule(f"b3_{level}")(low)
         return self.get_submodule(f"b1_{level}")(x) + functional.interpolate(low, scale_factor=2.0, mode="nearest")
@@ -171,12 +137,13 @@ class EmoFAN(nn.Module):
     """Faces to embeddings: float32 (n, 3, S, S) RGB in [0, 1] -> (n, spec.embedding_size).
 
     With `local_contrast` a grey (n, 1, S, S) is taken as well. With `outputs`, EmoNet's own head stands on the
-    embedding as `emo_fc_2`, and (n, outputs) comes out: its expressions, then valence and arousal.
+    embedding as `emo_fc_2`: its expressions, then valence and arousal, read by `emonet`.
     """
 
-    def __init__(self, spec: EncoderSpec, outputs: int = 0) -> None:
+    def __init__(self, spec: EmoFanSpec, outputs: int = 0) -> None:
         super().__init__()
         self.spec = spec
+        self.frozen = False
         stem, width = spec.stem, spec.width
         self.front = LocalContrast(spec.input_size) if spec.local_contrast else nn.Identity()
         self.conv1 = nn.Conv2d(spec.channels, stem, 7, stride=2, padding=3)
@@ -185,7 +152,7 @@ class EmoFAN(nn.Module):
         self.conv3 = ConvBlock(width // 2, width // 2)
         self.conv4 = ConvBlock(width // 2, width)
         for stack in range(spec.stacks):
-            self.add_module(f"m{stack}", HourGlass(width, spec.depth))
+            self.add_module(f"m{stack}", HourGlass(width, spec.depth, spec.pool))
             self.add_module(f"top_m_{stack}", ConvBlock(width, width))
             self.add_module(f"conv_last{stack}", nn.Conv2d(width, width, 1))
             self.add_module(f"bn_end{stack}", nn.BatchNorm2d(width))
@@ -207,19 +174,58 @@ class EmoFAN(nn.Module):
             )
 
     def forward(self, faces: Tensor) -> Tensor:
-        features, attended = self.landmark_features(self.front(faces))
-        mixed = self.conv1x1_input_emo_2(torch.cat([features, attended], 1))
-        return self.emo_fc_2(self.avg_pool_2(self.emo_net_2(mixed)).flatten(1))
+        return self._see(faces)[1]
 
-    def landmark_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def emonet(self, faces: Tensor) -> EmoFanOutput:
+        """All that EmoNet gives: its head's answers, its heat-maps and the embedding.
+
+        Raises:
+            MtclarError: The network was built without a head.
+        """
+        if isinstance(self.emo_fc_2, nn.Identity):
+            raise MtclarError(
+                f"encoder '{self.spec.name}': has no head of its own; load EmoNet's weights with "
+                "mtclar.model.pretrained.load_emonet."
+            )
+        heatmaps, embedding = self._see(faces)
+        out = self.emo_fc_2(embedding)
+        return EmoFanOutput(out[:, :-2], out[:, -2], out[:, -1], heatmaps, embedding)
+
+    def freeze_alignment(self) -> None:
+        """Keeps the alignment network as it is from here on, its running statistics in training too."""
+        self.frozen = True
+        for part in self._alignment():
+            part.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> EmoFAN:
+        """Switches to training or evaluation; a frozen alignment network always stays in evaluation."""
+        super().train(mode)
+        if self.frozen:
+            for part in self._alignment():
+                part.eval()
+        return self
+
+    def _alignment(self) -> list[nn.Module]:
+        return [part for name, part in self.named_children() if name not in EMOTION_BRANCH]
+
+    def _see(self, faces: Tensor) -> tuple[Tensor, Tensor]:
+        """The heat-maps of the last hourglass, and the embedding."""
+        features, seen, heatmaps = self._align(self.front(faces))
+        attended = seen * heatmaps.sum(1, keepdim=True)
+        mixed = self.conv1x1_input_emo_2(torch.cat([features, attended], 1))
+        return heatmaps, self.avg_pool_2(self.emo_net_2(mixed)).flatten(1)
+
+    def _align(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The alignment network.
 
         Args:
             x: (n, spec.channels, S, S).
 
         Returns:
-            The features that enter the first hourglass, (n, width, S/4, S/4), and what every hourglass makes of them
-            under the mask of the landmarks, (n, stacks * width, S/4, S/4).
+            The features that enter the first hourglass, (n, width, S/4, S/4); what the hourglasses make of them,
+            (n, stacks * width, S/4, S/4), of all but the last as it is handed on, after its `bl`; and the heat-maps of
+            the last, (n, landmarks, S/4, S/4).
         """
         x = functional.relu(self.bn1(self.conv1(x)))
         x = functional.max_pool2d(self.conv2(x), 2)
@@ -233,4 +239,4 @@ class EmoFAN(nn.Module):
                 top = self.get_submodule(f"bl{stack}")(top)
                 previous = previous + top + self.get_submodule(f"al{stack}")(maps)
             seen.append(top)
-        return features, torch.cat(seen, 1) * maps.sum(1, keepdim=True)
+        return features, torch.cat(seen, 1), maps

@@ -7,6 +7,7 @@ encoder frozen, name expression, valence and arousal of a single face.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,38 +15,74 @@ import torch
 from torch import Tensor, nn
 
 from mtclar.data.tables import EXPRESSIONS
-from mtclar.model.emofan import EmoFAN, EncoderSpec
+from mtclar.errors import MtclarError, nearest
+from mtclar.model.encoder import EncoderSpec
+
+HEADS = ("similarity", "valence", "arousal")
+"""The tasks that have a projector of their own, in the order of `PairOutput`."""
+FUSIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "concat": lambda left, right: torch.cat([left, right], 1),
+    "absolute": lambda left, right: (left - right).abs(),
+    "multiply": lambda left, right: left * right,
+    "difference": lambda left, right: left - right,
+}
+"""How two embeddings (n, d) become the projectors' input: (n, 2 d) for concat, else (n, d)."""
+SYMMETRIC = {"absolute", "multiply"}
+"""Fusions that do not tell left from right."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelSpec:
     """Everything needed to build an MT-CLAR network.
 
     Attributes:
         encoder: The encoder's size.
+        fusion: Name in `FUSIONS`; the paper draws concat.
+        tasks: Those of `HEADS` that have a projector.
         projector: Hidden widths of each pair projector; 2048-1024-512-128 in the paper.
         dropout: Share of inputs dropped before every layer of a projector.
         antisymmetric: Whether swapping the faces is made to turn the sign of the differences, exactly.
         single: Hidden widths of each supervised head; 1024-512-256-128 in the paper's release.
+        tanh_logits: Whether the supervised logits of the expressions are squashed, as in the paper's release.
     """
 
     encoder: EncoderSpec
+    fusion: str
+    tasks: tuple[str, ...]
     projector: tuple[int, ...]
     dropout: float
     antisymmetric: bool
     single: tuple[int, ...]
+    tanh_logits: bool
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "projector", tuple(self.projector))
-        object.__setattr__(self, "single", tuple(self.single))
+        for field in ("tasks", "projector", "single"):
+            object.__setattr__(self, field, tuple(getattr(self, field)))
+        if self.fusion not in FUSIONS:
+            raise MtclarError(f"unknown fusion '{self.fusion}'{nearest(self.fusion, FUSIONS)}.")
+        if not self.tasks or set(self.tasks) - set(HEADS):
+            raise MtclarError(
+                f"train.tasks names {list(self.tasks)} as projectors, but at least one and only of {list(HEADS)} exist."
+            )
+        if self.antisymmetric and self.fusion in SYMMETRIC and set(self.tasks) != {"similarity"}:
+            raise MtclarError(
+                f"train.fusion={self.fusion} does not tell left from right, so train.antisymmetric=true would make "
+                "every difference zero; set train.antisymmetric=false, or train.fusion=concat or difference."
+            )
 
 
 class PairOutput(NamedTuple):
-    """What is said of n pairs: `logits` (n, 2) for dissimilar and similar, differences (n,) in (-2, 2)."""
+    """What is said of n pairs; None where the network has no projector for it.
 
-    logits: Tensor
-    d_valence: Tensor
-    d_arousal: Tensor
+    Attributes:
+        logits: (n, 2), for dissimilar and similar.
+        d_valence: label(left) - label(right), (n,) in (-2, 2).
+        d_arousal: The same of the arousal.
+    """
+
+    logits: Tensor | None
+    d_valence: Tensor | None
+    d_arousal: Tensor | None
 
 
 class SingleOutput(NamedTuple):
@@ -83,23 +120,33 @@ class Projector(nn.Sequential):
 
 
 class PairHead(nn.Module):
-    """Two embeddings (n, d) to a `PairOutput`: the joined embeddings through three projectors of the same shape."""
+    """Two embeddings (n, d) to a `PairOutput`: their fusion through a projector a task, all of the same shape."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
-        into = 2 * spec.encoder.embedding_size
+        self.fusion = spec.fusion
         self.antisymmetric = spec.antisymmetric
-        self.similarity, self.valence, self.arousal = (
-            Projector(into, spec.projector, out, dropout=spec.dropout, bias=True) for out in (2, 1, 1)
-        )
-        for projector in (self.similarity, self.valence, self.arousal):
-            projector.begin_with_the_difference()
+        into = spec.encoder.embedding_size * (2 if spec.fusion == "concat" else 1)
+
+        def projector(task: str) -> Projector | None:
+            if task not in spec.tasks:
+                return None
+            out = 2 if task == "similarity" else 1
+            built = Projector(into, spec.projector, out, dropout=spec.dropout, bias=True)
+            if spec.fusion == "concat" and spec.antisymmetric:
+                built.begin_with_the_difference()
+            return built
+
+        self.similarity, self.valence, self.arousal = (projector(task) for task in HEADS)
 
     def forward(self, left: Tensor, right: Tensor) -> PairOutput:
-        joined = torch.cat([left, right], 1)
-        swapped = torch.cat([right, left], 1) if self.antisymmetric else None
+        fuse = FUSIONS[self.fusion]
+        joined = fuse(left, right)
+        swapped = fuse(right, left) if self.antisymmetric else None
         return PairOutput(
-            self.similarity(joined), _delta(self.valence, joined, swapped), _delta(self.arousal, joined, swapped)
+            None if self.similarity is None else self.similarity(joined),
+            None if self.valence is None else _delta(self.valence, joined, swapped),
+            None if self.arousal is None else _delta(self.arousal, joined, swapped),
         )
 
 
@@ -117,12 +164,14 @@ class SingleHead(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         into = spec.encoder.embedding_size
+        self.tanh_logits = spec.tanh_logits
         self.expression = Projector(into, spec.single, len(EXPRESSIONS), dropout=0.0, bias=False)
         self.affect = Projector(into, spec.single, 2, dropout=0.0, bias=False)
 
     def forward(self, embedding: Tensor) -> SingleOutput:
         affect = torch.tanh(self.affect(embedding))
-        return SingleOutput(self.expression(embedding), affect[:, 0], affect[:, 1])
+        logits = self.expression(embedding)
+        return SingleOutput(torch.tanh(logits) if self.tanh_logits else logits, affect[:, 0], affect[:, 1])
 
 
 class MTCLAR(nn.Module):
@@ -130,7 +179,7 @@ class MTCLAR(nn.Module):
 
     Attributes:
         spec: What it was built from.
-        encoder: Faces float32 (n, 3, S, S) in [0, 1] -> embeddings (n, d).
+        encoder: Faces float32 (n, 3, S, S) in [0, 1] -> embeddings (n, d); of the kind its spec builds.
         pair: Embeddings of the queries and of the anchors -> `PairOutput`.
         single: Embeddings -> `SingleOutput`.
     """
@@ -138,7 +187,7 @@ class MTCLAR(nn.Module):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.encoder = EmoFAN(spec.encoder)
+        self.encoder = spec.encoder.build()
         self.pair = PairHead(spec)
         self.single = SingleHead(spec)
 
@@ -146,3 +195,7 @@ class MTCLAR(nn.Module):
         """Compares two batches of faces (n, 3, S, S); the embeddings come back too, for the embedding loss."""
         left, right = self.encoder(left), self.encoder(right)
         return self.pair(left, right), left, right
+
+    def trainable(self) -> list[nn.Parameter]:
+        """The parameters of the encoder and the pair projectors that are not frozen."""
+        return [p for part in (self.encoder, self.pair) for p in part.parameters() if p.requires_grad]

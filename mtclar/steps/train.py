@@ -18,13 +18,13 @@ from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
-from mtclar.learning.loop import embed, new_model, threads, train_pairs, train_single
+from mtclar.learning.loop import embed, threads, train_pairs, train_single
 from mtclar.learning.pictures import Blocks, load_pictures
 from mtclar.learning.sampler import check_belong, expression_codes
 from mtclar.learning.state import prepare
 from mtclar.learning.watch import Watch
+from mtclar.model.build import build_model, model_spec
 from mtclar.model.checkpoint import FACTS, WEIGHTS, save_checkpoint
-from mtclar.model.emofan import encoder_spec
 from mtclar.model.mtclar import ModelSpec
 from mtclar.progress import Progress, silent
 from mtclar.registry.tracking import NullTracking, start
@@ -81,7 +81,7 @@ def run(
     table = read_table(pairs / "pairs.parquet", PAIRS)
     needed = _needed(store, table)
     position = pd.Series(np.arange(len(needed)), index=needed)
-    spec = ModelSpec(encoder_spec(s.encoder), s.projector, s.dropout, s.antisymmetric, s.sl_projector)
+    spec = model_spec(s)
     crop = CropSpec(
         scale=float(store.facts.get("scale", 1.0)),
         size=store.size,
@@ -99,7 +99,7 @@ def run(
     with threads(s.threads), log_of_run as run_log:
         pictures = load_pictures(store, needed, crop, grey=spec.encoder.local_contrast, progress=progress)
         known = store.table.loc[needed].reset_index(drop=True)
-        model = new_model(spec, s.seed)
+        model = build_model(s)
 
         def told(history: list[dict[str, Any]]) -> None:
             pd.DataFrame(history).to_csv(out / HISTORY, index=False)

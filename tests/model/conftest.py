@@ -5,10 +5,31 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mtclar.model.emofan import EncoderSpec
+from mtclar.model.emofan import EmoFanSpec
 from mtclar.model.mtclar import MTCLAR, ModelSpec
 
-TINY = ModelSpec(EncoderSpec("tiny", 32, 208, 8, 16, 1, 1, 4, (16, 24), local_contrast=True), (16, 8), 0.1, True, (12,))
+TINY = ModelSpec(
+    encoder=EmoFanSpec(
+        name="emofan-nano",
+        input_size=32,
+        centre=208,
+        stem=8,
+        width=16,
+        stacks=1,
+        depth=1,
+        pool="max",
+        landmarks=4,
+        emotion=(16, 24),
+        local_contrast=True,
+    ),
+    fusion="concat",
+    tasks=("similarity", "valence", "arousal"),
+    projector=(16, 8),
+    dropout=0.1,
+    antisymmetric=True,
+    single=(12,),
+    tanh_logits=False,
+)
 
 
 @pytest.fixture(autouse=True)

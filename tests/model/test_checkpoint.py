@@ -59,7 +59,7 @@ def test_weights_of_another_size_are_refused(tmp_path, model):
         load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 1}', '{"schema_version": 2}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 2}', '{"schema_version": 1}'])
 def test_a_file_that_is_not_a_checkpoints_json_is_refused(tmp_path, model, text):
     save_checkpoint(tmp_path, model, {})
     (tmp_path / FACTS).write_text(text)

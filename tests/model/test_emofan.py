@@ -10,12 +10,14 @@ import torch
 from torch.nn import functional
 
 from mtclar.errors import MtclarError
-from mtclar.model.emofan import ENCODERS, ConvBlock, EmoFAN, LocalContrast, encoder_spec
+from mtclar.model.contrast import LocalContrast
+from mtclar.model.emofan import ConvBlock, EmoFAN
+from mtclar.model.encoders import ENCODERS, encoder_spec
 
 
 @pytest.fixture(scope="module")
 def full() -> EmoFAN:
-    return EmoFAN(encoder_spec("emofan"), outputs=10)
+    return EmoFAN(encoder_spec("emofan"), outputs=10).eval()
 
 
 def test_the_full_encoder_has_the_parameter_counts_of_emonet(full):

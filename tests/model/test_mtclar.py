@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from mtclar.model.emofan import encoder_spec
+from mtclar.model.encoders import encoder_spec
 from mtclar.model.mtclar import MTCLAR, ModelSpec
 
 
@@ -36,7 +36,16 @@ def test_without_antisymmetry_the_projectors_are_free(model):
 
 
 def test_the_projectors_of_the_paper_have_the_papers_size():
-    spec = ModelSpec(encoder_spec("emofan"), (2048, 1024, 512, 128), 0.5, False, (1024, 512, 256, 128))
+    spec = ModelSpec(
+        encoder=encoder_spec("emofan"),
+        fusion="concat",
+        tasks=("similarity", "valence", "arousal"),
+        projector=(2048, 1024, 512, 128),
+        dropout=0.5,
+        antisymmetric=False,
+        single=(1024, 512, 256, 128),
+        tanh_logits=False,
+    )
     model = MTCLAR(spec)
     pair = sum(p.numel() for p in model.pair.parameters())
     assert round(pair / 1e6, 2) == 11.24

@@ -11,30 +11,41 @@ from toy_bundle import toy_bundle, toy_facts
 
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
-from mtclar.model.emofan import EncoderSpec
+from mtclar.model.emofan import EmoFanSpec
 from mtclar.model.mtclar import MTCLAR, ModelSpec
 from mtclar.model.predictor import TorchPredictor
 from mtclar.serving import Bundle, write_bundle
 from mtclar.serving.export import check_agreement, differences, export_graphs
 
-TINY = EncoderSpec(
-    name="tiny",
+TINY = EmoFanSpec(
+    name="emofan-nano",
     input_size=32,
     centre=256,
     stem=8,
     width=8,
     stacks=1,
     depth=1,
+    pool="max",
     landmarks=4,
     emotion=(8, 8),
     local_contrast=True,
+)
+TINY_MODEL = ModelSpec(
+    encoder=TINY,
+    fusion="concat",
+    tasks=("similarity", "valence", "arousal"),
+    projector=(16,),
+    dropout=0.5,
+    antisymmetric=True,
+    single=(16,),
+    tanh_logits=False,
 )
 
 
 @pytest.fixture(scope="module")
 def predictor() -> TorchPredictor:
     torch.manual_seed(0)
-    model = MTCLAR(ModelSpec(TINY, (16,), 0.5, antisymmetric=True, single=(16,)))
+    model = MTCLAR(TINY_MODEL)
     return TorchPredictor(model, CropSpec(scale=1.5, input_size=TINY.input_size))
 
 

@@ -151,12 +151,21 @@ def test_a_real_checkpoint_is_judged_through_torch(tmp_path):
 
     from mtclar.faces.crop import CropSpec
     from mtclar.model.checkpoint import save_checkpoint
-    from mtclar.model.emofan import encoder_spec
+    from mtclar.model.encoders import encoder_spec
     from mtclar.model.mtclar import MTCLAR, ModelSpec
 
     folder = toy_faces(tmp_path, [("validation", "v", "c1"), ("test", "p", "c2")])
     encoder = encoder_spec("emofan-nano")
-    spec = ModelSpec(encoder, projector=(16, 8), dropout=0.5, antisymmetric=True, single=(16, 8))
+    spec = ModelSpec(
+        encoder=encoder,
+        fusion="concat",
+        tasks=("similarity", "valence", "arousal"),
+        projector=(16, 8),
+        dropout=0.5,
+        antisymmetric=True,
+        single=(16, 8),
+        tanh_logits=False,
+    )
     crop = CropSpec(scale=1.5, input_size=encoder.input_size, size=SIZE)
     save_checkpoint(tmp_path / "train", MTCLAR(spec), {"crop": asdict(crop)})
     result = run(folder)

@@ -11,24 +11,35 @@ from mtclar.data.store import FacesWriter
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
 from mtclar.model.checkpoint import save_checkpoint
-from mtclar.model.emofan import EncoderSpec
+from mtclar.model.emofan import EmoFanSpec
 from mtclar.model.mtclar import MTCLAR, ModelSpec
 from mtclar.model.predictor import TorchPredictor
 from mtclar.serving import Bundle
 from mtclar.settings import ExportSettings, load_settings
 from mtclar.steps import export
 
-TINY = EncoderSpec(
-    name="tiny",
+TINY = EmoFanSpec(
+    name="emofan-nano",
     input_size=32,
     centre=256,
     stem=8,
     width=8,
     stacks=1,
     depth=1,
+    pool="max",
     landmarks=4,
     emotion=(8, 8),
     local_contrast=True,
+)
+TINY_MODEL = ModelSpec(
+    encoder=TINY,
+    fusion="concat",
+    tasks=("similarity", "valence", "arousal"),
+    projector=(16,),
+    dropout=0.5,
+    antisymmetric=True,
+    single=(16,),
+    tanh_logits=False,
 )
 FEW_SHOT = {"first": {"mtclar": {"valence": {"ccc": 0.8}, "arousal": {"ccc": 0.7}}}}
 
@@ -43,7 +54,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             row = {"face_id": str(i), "dataset": "sample", "split": "train", "frame": i, "pts": 0, "track_id": 0}
             writer.add(row, rng.integers(0, 256, (288, 288, 3)).astype(np.uint8))
     torch.manual_seed(0)
-    model = MTCLAR(ModelSpec(TINY, (16,), 0.5, antisymmetric=True, single=(16,)))
+    model = MTCLAR(TINY_MODEL)
     save_checkpoint(root / "checkpoint", model, {"crop": CropSpec(scale=1.5, input_size=32).to_dict()})
     (root / "evaluation").mkdir()
     (root / "evaluation" / "metrics.json").write_text(json.dumps({"few_shot": FEW_SHOT}))

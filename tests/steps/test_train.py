@@ -13,7 +13,8 @@ import torch
 from mtclar.data.store import FacesStore
 from mtclar.errors import MtclarError
 from mtclar.model.checkpoint import load_checkpoint
-from mtclar.model.emofan import ENCODERS, EncoderSpec
+from mtclar.model.emofan import EmoFanSpec
+from mtclar.model.encoders import ENCODERS
 from mtclar.model.predictor import TorchPredictor
 from mtclar.settings import PairSettings, TrainSettings
 from mtclar.steps import pair, train
@@ -40,12 +41,25 @@ SETTINGS = TrainSettings(
     threads=1,
 )
 
+TINY = EmoFanSpec(
+    name="emofan-nano",
+    input_size=32,
+    centre=240,
+    stem=8,
+    width=16,
+    stacks=1,
+    depth=1,
+    pool="max",
+    landmarks=4,
+    emotion=(16, 32),
+    local_contrast=True,
+)
+
 
 @pytest.fixture(autouse=True)
 def tiny_encoder(monkeypatch):
     """Puts an encoder of a few thousand parameters in the place of the small one."""
-    tiny = EncoderSpec("emofan-nano", 32, 240, 8, 16, 1, 1, 4, (16, 32), local_contrast=True)
-    monkeypatch.setitem(ENCODERS, "emofan-nano", tiny)
+    monkeypatch.setitem(ENCODERS, "emofan-nano", TINY)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +75,7 @@ def data(tmp_path_factory) -> dict[str, Path]:
 def trained(data, tmp_path_factory) -> Path:
     """Two epochs, not interrupted."""
     with pytest.MonkeyPatch.context() as patch:
-        tiny = EncoderSpec("emofan-nano", 32, 240, 8, 16, 1, 1, 4, (16, 32), local_contrast=True)
-        patch.setitem(ENCODERS, "emofan-nano", tiny)
+        patch.setitem(ENCODERS, "emofan-nano", TINY)
         out = tmp_path_factory.mktemp("trained") / "out"
         train.run(SETTINGS, **data, out=out)
     return out
