@@ -36,7 +36,8 @@ Besides, {videos} videos of test people. The real HOG detector of dlib (no upsam
   each person once in each of eight expressions (training people in the first; validation and test people in the
   second; the same id may occur in both).
 - `afew-va/01`, ...: clips of {clip_size} pixels in AFEW-VA's layout, 25 frames a second, integers -10..10. As in the
-  real set some clips count their frames from 1, and some have one more key, `emotion`.
+  real set some clips count their frames from 1, and some have one more key, `emotion`. In about half of them the face
+  is hard to see for a quarter to half of the time: dark, out of focus, or turned by 20 to 28 degrees more.
 - `videos/*.mp4` with `videos/labels.csv`, the truth of each frame (no label while the face is out of view), and
   `anchors.csv`, three labelled frames a video, as a user would give them. In `two_people` they belong to track 0.
 {packed}
@@ -52,7 +53,7 @@ speech, gaze, head pose, light, background, blur and noise vary and do not move 
 
 For trying, testing and tuning the software, and as a start where no licensed data is at hand. Not for judging how well
 a model reads real people: real faces have wrinkles, hair, hands, glasses, culture and context that these lack; heads
-turn little here; and the link from affect to expression is an assumption, not an observation.
+turn little here but for those spans; and the link from affect to expression is an assumption, not an observation.
 ## Licence and credit
 
 The sample: Apache-2.0. {credit}

@@ -15,8 +15,9 @@ from mtclar.synthesis.affect import EXPRESSIONS
 from mtclar.synthesis.artists import Artist, Layer, make_artist
 from mtclar.synthesis.layouts import Files, afew_va_files, affectnet_files, mp4_bytes
 from mtclar.synthesis.motion import clip_of, still_of
-from mtclar.synthesis.plan import Job, affectnet_folder, generator, person_id, person_of
+from mtclar.synthesis.plan import TROUBLES, Job, affectnet_folder, generator, person_id, person_of
 from mtclar.synthesis.scene import Scene, draw_scene, photograph, to_jpeg
+from mtclar.synthesis.troubles import draw_trouble
 
 #: Picture sizes (width, height) in pixels, and the height of the field at the face in centimetres.
 PICTURE_SIZE, PICTURE_CM = (176, 176), (22.0, 24.5)
@@ -104,13 +105,19 @@ def _draw_pictures(job: Job, seed: int, artist: Artist) -> Drawn:
 
 
 def _draw_clip(job: Job, seed: int, artist: Artist) -> Drawn:
-    """A clip in AFEW-VA's layout. Every ninth counts its frames from 1, every eleventh has one more key."""
+    """A clip in AFEW-VA's layout. Every ninth counts its frames from 1, every eleventh has one more key.
+
+    In some the face is hard to see for a while (`troubles`).
+    """
     rng = generator(seed, *job.key)
     person = person_of(seed, job.people[0])
     affect, performances = clip_of(rng, person, job.frames, float(job.rate), 0.1)
     scene = draw_scene(rng, CLIP_SIZE, CLIP_CM, 0.9, QUALITY)
-    layers = [artist.draw(person, p, scene.view, scene.lights) for p in performances]
-    jpegs = [to_jpeg(photograph(scene, [layer], rng), scene.quality) for layer in layers]
+    trouble = draw_trouble(generator(seed, TROUBLES, job.key[1]), job.frames)
+    jpegs, layers = [], []
+    for performance, share in zip(performances, trouble.course, strict=True):
+        layers.append(artist.draw(person, trouble.turned(performance, share), scene.view, scene.lights))
+        jpegs.append(to_jpeg(photograph(trouble.spoilt(scene, share), layers[-1:], rng), scene.quality))
     number = int(job.name)
     made = afew_va_files(
         number,

@@ -16,10 +16,11 @@ from mtclar.errors import MtclarError
 from mtclar.synthesis.identity import Person, draw_person
 
 Split = Literal["train", "validation", "test"]
-#: Shares of validation and test among all people, and among those seen in clips (where they are judged).
-SHARES, CLIP_SHARES = (0.10, 0.20), (1 / 6, 0.5)
+#: Shares of validation and test among all people, and among those seen in clips: bands are calibrated on the clips of
+#: validation people and judged on those of test people, and both need many.
+SHARES, CLIP_SHARES = (0.10, 0.20), (0.45, 0.45)
 #: Places in the seed's tree.
-PEOPLE, SPLITS, PICTURES, CLIPS, VIDEOS, NUMBERS = range(6)
+PEOPLE, SPLITS, PICTURES, CLIPS, VIDEOS, NUMBERS, TROUBLES = range(7)
 #: Frames a second of the MP4s, in turn; the third is NTSC's.
 VIDEO_RATES = (Fraction(25), Fraction(30), Fraction(30000, 1001))
 

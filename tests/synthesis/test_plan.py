@@ -9,12 +9,12 @@ import pytest
 from mtclar.synthesis.plan import generator, make_plan, person_of
 
 
-def test_half_of_the_clips_are_of_test_people_and_a_fifth_of_all_people_are() -> None:
+def test_most_clips_are_of_validation_and_test_people_and_a_fifth_of_all_people_are_test_people() -> None:
     plan = make_plan(people=450, clips=60, frames=36, seed=1)
     people = Counter(plan.splits)
     clips = Counter(job.split for job in plan.jobs if job.kind == "clip")
     assert people == {"train": 315, "validation": 45, "test": 90}
-    assert clips == {"train": 20, "validation": 10, "test": 30}
+    assert clips == {"train": 6, "validation": 27, "test": 27}
 
 
 @pytest.mark.parametrize(("people", "clips"), [(3, 0), (3, 3), (3, 9), (5, 4), (10, 10), (40, 48), (12, 2)])
