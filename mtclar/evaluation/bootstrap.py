@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,16 @@ class Draws:
         return Draws(self.value - other.value, self.resampled - other.resampled)
 
 
+def block(draws: Mapping[str, Draws]) -> dict[str, Any]:
+    """Values of some metrics with their intervals."""
+    bounds = {name: draw.interval() for name, draw in draws.items()}
+    return {
+        **{name: draw.value for name, draw in draws.items()},
+        "ci_low": {name: low for name, (low, _) in bounds.items()},
+        "ci_high": {name: high for name, (_, high) in bounds.items()},
+    }
+
+
 class Bootstrap:
     """Resamples of clusters, applied to one or many methods judged on the same rows."""
 
@@ -63,7 +74,7 @@ class Bootstrap:
         self.count = int(cells.max()) + 1 if len(cells) else 0
 
     def regression(self, truth: np.ndarray, prediction: np.ndarray) -> dict[str, Draws]:
-        """RMSE, MAE, PCC, CCC and SAGR with their draws; `truth` and `prediction` (n,) in the order of the rows.
+        """RMSE, MAE, PCC, CCC, SAGR and ICC with their draws; `truth` and `prediction` (n,) in the order of the rows.
 
         Raises:
             MtclarError: As `metrics.sums`.
@@ -72,12 +83,30 @@ class Bootstrap:
 
     def share(self, holds: np.ndarray) -> Draws:
         """The share of rows (n,) for which something holds."""
-        rows = np.stack([np.ones(len(holds)), np.asarray(holds, np.float64)], axis=1)
+        return self.means({"share": np.asarray(holds, np.float64)})["share"]
 
-        def share(total: np.ndarray) -> dict[str, np.ndarray]:
-            return {"share": total[..., 1] / np.where(total[..., 0] > 0, total[..., 0], np.nan)}
+    def means(self, columns: Mapping[str, np.ndarray]) -> dict[str, Draws]:
+        """The mean of each column (n,) over the rows that have a value there; NaN marks a row that has none."""
+        values = np.stack([np.asarray(column, np.float64) for column in columns.values()], axis=1)
+        known = np.isfinite(values)
+        k = len(columns)
 
-        return self._apply(rows, share)["share"]
+        def means(total: np.ndarray) -> dict[str, np.ndarray]:
+            counts = np.where(total[..., :k] > 0, total[..., :k], np.nan)
+            return {name: total[..., k + i] / counts[..., i] for i, name in enumerate(columns)}
+
+        return self._apply(np.concatenate([known, np.where(known, values, 0.0)], axis=1), means)
+
+    def of_groups(self, groups: np.ndarray) -> Bootstrap:
+        """The same resamples for a table of one row a group.
+
+        Args:
+            groups: int (n,), the group 0..g-1 each row of this bootstrap belongs to; the rows of one group, a clip, lie
+                in one cell.
+        """
+        cells = np.zeros(int(groups.max()) + 1 if len(groups) else 0, np.int64)
+        cells[groups] = self.cells
+        return Bootstrap(cells, self.weights, self.resamples)
 
     def classification(self, truth: np.ndarray, prediction: np.ndarray, classes: int) -> dict[str, Draws]:
         """Accuracy and macro-F1 with their draws; classes as integers (n,)."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from mtclar.data.tables import EXPRESSIONS
-from mtclar.evaluation.bootstrap import by_cluster, pigeonhole
+from mtclar.evaluation.bootstrap import block, by_cluster, pigeonhole
 from mtclar.evaluation.metrics import confusion
-from mtclar.evaluation.scores import affect_block, block
+from mtclar.evaluation.scores import affect_block
 
 
 @dataclass(frozen=True)

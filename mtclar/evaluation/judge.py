@@ -11,7 +11,7 @@ import numpy as np
 
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
-from mtclar.evaluation.bootstrap import by_cluster
+from mtclar.evaluation.bootstrap import block, by_cluster
 from mtclar.evaluation.calibration import HalfWidth, half_width
 from mtclar.evaluation.clips import DIMENSIONS, Clip, clips_of, pictures_of
 from mtclar.evaluation.heads import (
@@ -24,7 +24,7 @@ from mtclar.evaluation.heads import (
     training_facts,
 )
 from mtclar.evaluation.protocol import Labelled, Protocol, label_clip
-from mtclar.evaluation.scores import block, score_clips
+from mtclar.evaluation.scores import score_clips
 from mtclar.labelling import label_track
 from mtclar.settings import EvaluateSettings
 

@@ -6,12 +6,18 @@ truth y and prediction p of shape (n,), means m, standard deviations s and covar
     RMSE = sqrt(mean((y - p)^2))        MAE  = mean(|y - p|)
     PCC  = c / (s_y s_p)                CCC  = 2 c / (s_y^2 + s_p^2 + (m_y - m_p)^2)    (Lin 1989)
     SAGR = mean(sign(y) == sign(p)), where sign(0) = 0
+    ICC(3,1) = (BMS - EMS) / (BMS + EMS) = 2 c / (s_y^2 + s_p^2)    (Shrout and Fleiss 1979, two raters, consistency)
 
-All five are functions of nine sums over frames, so they are computed from those sums (`sums`, `from_sums`): a
+BMS is the mean square between frames and EMS that of the residual after each rater's own mean: with two raters
+BMS = n/(n-1) ((s_y^2 + s_p^2)/2 + c) and EMS = n/(n-1) ((s_y^2 + s_p^2)/2 - c). So ICC is CCC without the gap of the
+means.
+
+All six are functions of nine sums over frames, so they are computed from those sums (`sums`, `from_sums`): a
 bootstrap resample then adds up the sums of its clusters instead of touching the frames again.
 
 Where a value is constant: PCC is undefined (NaN). CCC is 0 when one side is constant, or both at different values, and
-undefined (NaN) when both are the same constant, for then 0 is divided by 0.
+undefined (NaN) when both are the same constant, for then 0 is divided by 0. ICC is 0 when one side is constant and
+undefined when both are.
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ import numpy as np
 
 from mtclar.errors import MtclarError
 
-REGRESSION = ("rmse", "mae", "pcc", "ccc", "sagr")
+REGRESSION = ("rmse", "mae", "pcc", "ccc", "sagr", "icc")
 """Names of the metrics of `regression`, in the order reports show them."""
 
 CONSTANT = 1e-14
@@ -73,6 +79,7 @@ def from_sums(total: np.ndarray) -> dict[str, np.ndarray]:
             "pcc": np.clip(pcc, -1.0, 1.0),
             "ccc": np.where(spread == 0, np.nan, np.clip(2 * cov / spread, -1.0, 1.0)),
             "sagr": agrees / n,
+            "icc": np.where(var_y + var_p == 0, np.nan, np.clip(2 * cov / (var_y + var_p), -1.0, 1.0)),
         }
 
 
@@ -83,7 +90,7 @@ def _variance(mean_square: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def regression(truth: np.ndarray, prediction: np.ndarray) -> dict[str, float]:
-    """RMSE, MAE, PCC, CCC and SAGR of `prediction` (n,) against `truth` (n,); NaN where undefined.
+    """RMSE, MAE, PCC, CCC, SAGR and ICC(3,1) of `prediction` (n,) against `truth` (n,); NaN where undefined.
 
     Raises:
         MtclarError: The shapes differ, or a value is not finite.

@@ -11,23 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from mtclar.evaluation.bootstrap import Bootstrap, Draws, by_cluster
+from mtclar.evaluation.bootstrap import Bootstrap, Draws, block, by_cluster
 from mtclar.evaluation.clips import DIMENSIONS
-from mtclar.evaluation.metrics import from_sums, sums
+from mtclar.evaluation.fine import fine_block, skill
+from mtclar.evaluation.metrics import from_sums
+from mtclar.evaluation.pooling import sums_by_clip
 from mtclar.evaluation.protocol import Labelled
 
 BASELINES = ("copy", "interpolate", "class_mean")
 """What mtclar is compared with, frame by frame."""
 
-
-def block(draws: Mapping[str, Draws]) -> dict[str, Any]:
-    """Values of some metrics with their intervals."""
-    bounds = {name: draw.interval() for name, draw in draws.items()}
-    return {
-        **{name: draw.value for name, draw in draws.items()},
-        "ci_low": {name: low for name, (low, _) in bounds.items()},
-        "ci_high": {name: high for name, (_, high) in bounds.items()},
-    }
+EFFORTLESS = ("copy", "interpolate")
+"""What the anchors alone give, and what skill is measured against."""
 
 
 def affect_block(bootstrap: Bootstrap, truth: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
@@ -45,7 +40,9 @@ def score_clips(
     - `delta_ccc`: CCC of the deviations from the given label, y - y_anchor against p - y_anchor. It takes away what the
       anchor gives away; copying the anchor has 0.
     - `clip_ccc`: mean CCC of the clips that have one, and `undefined_clips`: how many clips have no PCC, because truth
-      or prediction does not move in them.
+      or prediction does not move in them;
+    - `sums`: the nine sums of `metrics.sums`, from which several evaluations are pooled exactly;
+    - `fine`: `fine.fine_block`, with `skill` against copying and interpolating.
 
     Args:
         labelled: The clips, each labelled by the same methods.
@@ -71,6 +68,7 @@ def score_clips(
     clip = np.repeat(np.arange(len(kept)), [int(mask.sum()) for _, mask in kept])
     truth = np.concatenate([item.clip.truth[mask] for item, mask in kept])
     given = np.concatenate([item.given[mask] for item, mask in kept])
+    position = np.concatenate([np.flatnonzero(mask) for _, mask in kept])
     bootstrap = by_cluster(clip, resamples, rng)
     draws: dict[str, dict[str, dict[str, Draws]]] = {}
     for method in kept[0][0].methods:
@@ -81,19 +79,26 @@ def score_clips(
             draws[method][name] = bootstrap.regression(y, p)
             draws[method][name]["delta_ccc"] = bootstrap.regression(y - a, p - a)["ccc"]
             found[method][name] = {**block(draws[method][name]), **_per_clip(clip, y, p)}
+            found[method][name]["fine"] = fine_block(bootstrap, y, p, clip=clip, position=position)
+    for method in draws:
+        for name in DIMENSIONS:
+            own = draws[method][name]["rmse"]
+            found[method][name]["fine"]["skill"] = block(
+                {other: skill(own, draws[other][name]["rmse"]) for other in EFFORTLESS}
+            )
     found["gain"] = {other: _gain(draws["mtclar"], draws[other]) for other in BASELINES}
     return found
 
 
 def _per_clip(clip: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
-    """Mean CCC over the clips that have one, and the number of clips without a PCC."""
-    total = np.zeros((clip.max() + 1, 9))
-    np.add.at(total, clip, sums(truth, prediction))
+    """Mean CCC over the clips that have one, the number of clips without a PCC, and the sums over all."""
+    total = sums_by_clip(clip, truth, prediction)
     each = from_sums(total)
     known = each["ccc"][np.isfinite(each["ccc"])]
     return {
         "clip_ccc": float(known.mean()) if len(known) else float("nan"),
         "undefined_clips": int(np.isnan(each["pcc"]).sum()),
+        "sums": total.sum(axis=0).tolist(),
     }
 
 

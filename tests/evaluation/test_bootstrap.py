@@ -113,3 +113,26 @@ def test_a_thousand_resamples_of_many_frames_take_a_moment():
     start = time.perf_counter()
     by_cluster(cluster, 1000, np.random.default_rng(0)).regression(truth, prediction)
     assert time.perf_counter() - start < 1.0
+
+
+def test_means_pass_over_rows_without_a_value_and_keep_the_draws_of_one_bootstrap():
+    clusters = np.repeat(np.arange(6), 5)
+    values = np.random.default_rng(4).normal(size=30)
+    values[::7] = np.nan
+    bootstrap = by_cluster(clusters, 300, np.random.default_rng(0))
+    found = bootstrap.means({"a": values, "b": 2 * values, "none": np.full(30, np.nan)})
+    assert found["a"].value == pytest.approx(np.nanmean(values))
+    np.testing.assert_allclose(found["b"].resampled, 2 * found["a"].resampled)
+    assert np.isnan(found["none"].value)
+    assert np.isnan(found["none"].interval()).all()
+
+
+def test_a_table_of_one_row_a_clip_is_resampled_with_the_people_of_the_frames():
+    clip = np.repeat(np.arange(4), 3)
+    people = np.array(["p", "p", "q", "r"])[clip]
+    bootstrap = by_cluster(people, 200, np.random.default_rng(0))
+    per_clip = np.array([0.1, 0.5, 0.2, 0.9])
+    clips_alike = bootstrap.of_groups(clip).means({"x": per_clip})["x"]
+    frames = bootstrap.means({"x": per_clip[clip]})["x"]
+    assert clips_alike.value == pytest.approx(per_clip.mean())
+    np.testing.assert_allclose(clips_alike.resampled, frames.resampled)

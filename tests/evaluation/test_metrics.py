@@ -40,6 +40,20 @@ def test_rmse_and_mae_are_the_norms_of_the_error(noisy):
     assert found["mae"] == pytest.approx(np.linalg.norm(y - p, 1) / len(y), abs=1e-12)
 
 
+def test_icc_is_that_of_a_two_way_analysis_of_variance_and_is_blind_to_a_shift(noisy):
+    ratings = np.stack(noisy, axis=1)
+    n, k = ratings.shape
+    frames, raters, grand = ratings.mean(axis=1), ratings.mean(axis=0), ratings.mean()
+    between = k * np.sum((frames - grand) ** 2) / (n - 1)
+    residual = np.sum((ratings - frames[:, None] - raters + grand) ** 2) / ((n - 1) * (k - 1))
+    expected = (between - residual) / (between + (k - 1) * residual)
+    y, p = noisy
+    assert metrics.regression(y, p)["icc"] == pytest.approx(expected, abs=1e-12)
+    assert metrics.regression(y, p + 0.4)["icc"] == pytest.approx(expected, abs=1e-12)
+    assert metrics.regression(y, np.full_like(y, 0.4))["icc"] == 0
+    assert np.isnan(metrics.regression(np.zeros(5), np.full(5, 0.4))["icc"])
+
+
 @pytest.mark.parametrize("shift", [0.05, 0.3, -0.7])
 def test_ccc_of_a_shifted_truth_has_its_closed_form_and_pcc_is_one(shift):
     y = np.linspace(-0.5, 0.5, 101)
