@@ -5,6 +5,7 @@ Nothing of the file is run: it is read as tensors alone, and each of its names a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,13 +13,14 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from mtclar.errors import MtclarError, brief
+from mtclar.errors import MtclarError
 from mtclar.model.emofan import EmoFAN, EmoFanSpec
 
 HEAD = "emo_fc_2."
 OUTPUTS = (10, 7)
 """Numbers an EmoNet gives: 8 or 5 expressions, then valence and arousal."""
 SHOWN = 3
+UNREADABLE = "is cut short or is something else"
 NOT_WEIGHTS = {
     b"version https://git-lfs": "it is a git-lfs pointer, fetch the file itself with 'git lfs pull'",
     b"<": "it is a web page, download the file itself",
@@ -77,12 +79,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             state = load(path.read_bytes())
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is said below
+                state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # both readers raise many kinds
-        raise MtclarError(
-            f"{path}: expected the weights of an EmoNet as torch.save or safetensors write a state dict, but the file "
-            f"is cut short, is something else, or holds more than tensors ({brief(error)})."
-        ) from error
+        # torch's own words advise to trust the file; only that it met code is taken from them.
+        reason = "holds more than tensors, and no code in it is run" if "safe_globals" in str(error) else UNREADABLE
+        raise MtclarError(f"{path}: expected the weights of an EmoNet, a state dict, but the file {reason}.") from error
     if not isinstance(state, Mapping) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise MtclarError(f"{path}: expected a state dict, tensors by name, but it holds {_described(state)}.")
     return {str(name).removeprefix("module."): value for name, value in state.items()}

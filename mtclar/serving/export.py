@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mtclar.errors import MtclarError
-from mtclar.model.mtclar import MTCLAR
+from mtclar.model.mtclar import HEADS, MTCLAR
 from mtclar.model.predictor import TorchPredictor
 from mtclar.serving.bundle import Bundle
 from mtclar.serving.manifest import GRAPHS
@@ -53,8 +53,15 @@ def export_graphs(model: MTCLAR, opset: int) -> dict[str, bytes]:
         Serialised ONNX by file name.
 
     Raises:
-        MtclarError: A graph cannot be traced at this opset, or the ONNX checker refuses it.
+        MtclarError: The model lacks a projector that labelling asks, a graph cannot be traced at this opset, or the
+            ONNX checker refuses it.
     """
+    absent = [task for task in HEADS if task not in model.spec.tasks]
+    if absent:
+        raise MtclarError(
+            f"a bundle answers for {', '.join(HEADS)}, but this model was trained without {' and '.join(absent)}; "
+            "train one with all of them in train.tasks."
+        )
     size, width = model.spec.encoder.input_size, model.spec.encoder.embedding_size
     faces, embedding = torch.rand(2, 3, size, size), torch.rand(2, width)
     modules: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {

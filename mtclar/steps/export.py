@@ -74,7 +74,7 @@ def run(
     from mtclar.model.predictor import TorchPredictor
     from mtclar.serving.export import check_agreement, export_graphs
 
-    predictor = TorchPredictor.from_checkpoint(checkpoint)
+    predictor = TorchPredictor.from_checkpoint(checkpoint, device="cpu")
     if predictor.crop.size != store.size:
         raise MtclarError(
             f"{faces}: holds crops of {store.size} pixels, but {checkpoint} was trained on {predictor.crop.size}."

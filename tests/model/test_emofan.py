@@ -1,63 +1,14 @@
-"""The encoder has EmoNet's parameters at full size, and works at other sizes."""
+"""The parts of EmoFAN, and the small one; test_pretrained holds the full one against EmoNet."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-import pytest
 import torch
 from torch.nn import functional
 
-from mtclar.errors import MtclarError
 from mtclar.model.contrast import LocalContrast
 from mtclar.model.emofan import ConvBlock, EmoFAN
-from mtclar.model.encoders import ENCODERS, encoder_spec
-
-
-@pytest.fixture(scope="module")
-def full() -> EmoFAN:
-    return EmoFAN(encoder_spec("emofan"), outputs=10).eval()
-
-
-def test_the_full_encoder_has_the_parameter_counts_of_emonet(full):
-    counts = {"fan": 0, "emotion": 0, "head": 0}
-    for name, value in full.named_parameters():
-        part = "head" if name.startswith("emo_fc_2") else "emotion" if "emo" in name else "fan"
-        counts[part] += value.numel()
-    assert counts == {"fan": 12_106_504, "emotion": 1_822_464, "head": 34_442}
-
-
-def test_the_full_encoder_has_the_tensors_of_an_emonet_checkpoint(full):
-    state = full.state_dict()
-    assert len(state) == 682
-    shapes = {
-        "conv1.weight": (64, 3, 7, 7),
-        "conv1.bias": (64,),
-        "conv2.downsample.0.running_mean": (64,),
-        "conv2.downsample.2.weight": (128, 64, 1, 1),
-        "m0.b1_4.conv1.weight": (128, 256, 3, 3),
-        "m1.b2_plus_1.bn3.num_batches_tracked": (),
-        "m1.b3_1.conv3.weight": (64, 64, 3, 3),
-        "top_m_1.bn1.weight": (256,),
-        "conv_last0.bias": (256,),
-        "bn_end1.running_var": (256,),
-        "l1.weight": (68, 256, 1, 1),
-        "bl0.weight": (256, 256, 1, 1),
-        "al0.weight": (256, 68, 1, 1),
-        "conv1x1_input_emo_2.weight": (256, 768, 1, 1),
-        "emo_net_2.6.conv2.weight": (64, 128, 3, 3),
-        "emo_fc_2.0.weight": (128, 256),
-        "emo_fc_2.3.weight": (10, 128),
-    }
-    assert {name: tuple(state[name].shape) for name in shapes} == shapes
-    assert not any(name.startswith(("conv3.downsample", "bl1", "al1", "front")) for name in state)
-
-
-def test_the_full_encoder_gives_256_numbers_a_face():
-    encoder = EmoFAN(encoder_spec("emofan")).eval()
-    with torch.inference_mode():
-        assert encoder(torch.rand(1, 3, 256, 256)).shape == (1, 256)
+from mtclar.model.encoders import encoder_spec
 
 
 def test_the_small_encoder_gives_its_embedding_and_takes_grey_as_well():
@@ -112,13 +63,3 @@ def test_local_contrast_forgets_the_light():
     faces = torch.rand(2, 3, 64, 64)
     front = LocalContrast(64)
     assert (front(faces) - front(faces * 0.5 + 0.3)).abs().mean() < 0.25 * front(faces).abs().mean()
-
-
-def test_an_unknown_encoder_is_refused_with_the_nearest_name():
-    with pytest.raises(MtclarError, match="did you mean 'emofan-nano'"):
-        encoder_spec("emofan_nano")
-
-
-def test_an_input_that_cannot_be_halved_often_enough_is_refused():
-    with pytest.raises(MtclarError, match="multiple of"):
-        replace(ENCODERS["emofan-nano"], input_size=70)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
 from mtclar.model.checkpoint import save_checkpoint
+from mtclar.model.mtclar import MTCLAR
 from mtclar.model.predictor import TorchPredictor
 
 CROP = CropSpec(scale=1.5, input_size=32)
@@ -62,6 +65,36 @@ def test_a_checkpoint_that_does_not_say_its_crop_is_refused(tmp_path, model):
     save_checkpoint(tmp_path, model, {})
     with pytest.raises(MtclarError, match="crop"):
         TorchPredictor.from_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("task", ["similarity", "valence", "arousal"])
+def test_what_was_not_learned_is_answered_by_nan(model, crops, task):
+    predictor = TorchPredictor(MTCLAR(replace(model.spec, tasks=(task,))), CROP)
+    embedding = predictor.embed(crops)
+    answers = dict(zip(("similarity", "valence", "arousal"), predictor.compare(embedding, embedding), strict=True))
+    for name, answer in answers.items():
+        assert answer.shape == (5,)
+        assert answer.dtype == np.float32
+        assert np.isnan(answer).all() == (name != task)
+
+
+def test_pairs_are_compared_alike_however_many_at_once(model, monkeypatch):
+    rng = np.random.default_rng(1)
+    left, right = rng.normal(size=(2, 11, 24)).astype(np.float32)
+    whole = TorchPredictor(model, CROP).compare(left, right)
+    monkeypatch.setattr("mtclar.model.predictor.PAIRS_AT_ONCE", 4)
+    for part, expected in zip(TorchPredictor(model, CROP).compare(left, right), whole, strict=True):
+        np.testing.assert_allclose(part, expected, atol=1e-6)
+
+
+def test_the_device_is_a_gpu_where_there_is_one_unless_told_otherwise(model, monkeypatch):
+    assert TorchPredictor(model, CROP, device="cpu").device.type == "cpu"
+    assert TorchPredictor(model, CROP).device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(MtclarError, match="device 'tpu' is not one of"):
+        TorchPredictor(model, CROP, device="tpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MtclarError, match="torch finds none"):
+        TorchPredictor(model, CROP, device="cuda")
 
 
 def test_asking_leaves_no_gradients_behind(model, crops):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from toy_bundle import toy_bundle, toy_facts
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
 from mtclar.model.emofan import EmoFanSpec
+from mtclar.model.encoder import EncoderSpec
+from mtclar.model.encoders import encoder_spec
 from mtclar.model.mtclar import MTCLAR, ModelSpec
 from mtclar.model.predictor import TorchPredictor
 from mtclar.serving import Bundle, write_bundle
@@ -82,6 +85,41 @@ def test_the_bundle_answers_like_torch(graphs: dict[str, bytes], predictor: Torc
     np.testing.assert_allclose(d_valence, -d_valence[::-1], atol=1e-5)
     expression, _, _ = bundle.single(bundle.embed(crops))
     np.testing.assert_allclose(expression.sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "changes"),
+    [
+        (
+            encoder_spec("emofan", {"input_size": 32, "width": 16, "depth": 1, "emotion": [16], "pool": "average"}),
+            {"fusion": "difference", "tanh_logits": True},
+        ),
+        (encoder_spec("resnet-nano", {"input_size": 32, "widths": [8, 12]}), {"fusion": "absolute"}),
+        (encoder_spec("resnet-nano", {"input_size": 32, "widths": [8, 12]}), {"fusion": "multiply"}),
+    ],
+)
+def test_every_encoder_and_fusion_answers_like_torch(encoder: EncoderSpec, changes: dict, tmp_path: Path) -> None:
+    antisymmetric = changes["fusion"] == "difference"
+    torch.manual_seed(1)
+    model = MTCLAR(replace(TINY_MODEL, encoder=encoder, antisymmetric=antisymmetric, **changes))
+    crop = CropSpec(scale=1.5, input_size=encoder.input_size)
+    predictor = TorchPredictor(model, crop, device="cpu")
+    facts = toy_facts(crop=crop.to_dict(), embedding_size=encoder.embedding_size)
+    write_bundle(tmp_path / "bundle", export_graphs(model, 18), facts)
+    bundle = Bundle.load(tmp_path / "bundle")
+    crops = np.random.default_rng(0).integers(0, 256, (3, 288, 288, 3)).astype(np.uint8)
+    assert check_agreement(predictor, bundle, crops, 1e-4) < 1e-4
+    embedding = bundle.embed(crops)
+    _, d_valence, _ = bundle.compare(embedding, embedding[::-1].copy())
+    if antisymmetric:
+        np.testing.assert_allclose(d_valence, -d_valence[::-1], atol=1e-5)
+
+
+@pytest.mark.parametrize("absent", ["similarity", "valence", "arousal"])
+def test_a_model_without_one_of_the_projectors_is_refused(absent: str) -> None:
+    tasks = tuple(task for task in TINY_MODEL.tasks if task != absent)
+    with pytest.raises(MtclarError, match=rf"trained without {absent}; train one with all of them in train\.tasks"):
+        export_graphs(MTCLAR(replace(TINY_MODEL, tasks=tasks)), 18)
 
 
 def test_a_bundle_that_answers_otherwise_is_refused_by_graph(predictor: TorchPredictor, tmp_path: Path) -> None:
