@@ -1,98 +1,124 @@
-"""The faces a model learns from, in memory, and the pairs that point at them."""
+"""The faces a model learns from, at the scale of the encoder's input: all in memory, or decoded as they are needed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from os import cpu_count
 
 import cv2
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from mtclar.data.store import FacesStore
 from mtclar.faces.crop import CropSpec, resize
-from mtclar.learning.losses import PairTruth
 from mtclar.progress import Progress, silent
 
-CHUNK = 256
+CHUNK = 32
+"""Faces that a thread decodes at a time."""
+AHEAD = 3
+"""Batches that are made ready while one is used."""
+GIGABYTE = 1e9
 
 
-def load_pictures(
-    store: FacesStore, rows: np.ndarray, crop: CropSpec, *, grey: bool, progress: Progress = silent
-) -> Tensor:
-    """Decodes the crops of `rows` at the scale of the encoder's input, with the margin around it that crops have.
+class Pictures:
+    """Faces by position: uint8 (c, s, s) with s = input_size * size / centre of the crop spec, rounded to even.
 
-    Returns:
-        uint8 (n, 1 or 3, s, s) with s = input_size * size / centre, rounded to even.
-    """
-    whole = replace(crop, centre=crop.size, input_size=2 * round(crop.input_size * crop.size / crop.centre / 2))
-    side = whole.input_size
-    out = np.empty((len(rows), 1 if grey else 3, side, side), np.uint8)
+    That is the encoder's scale, with the margin around its input that stored crops have. The same pictures come out
+    whether they are held in memory or not.
 
-    def load(start: int) -> int:
-        pictures = resize(store.crops(rows[start : start + CHUNK]), whole)
-        for i, picture in enumerate(pictures, start):
-            out[i] = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if grey else picture.transpose(2, 0, 1)
-        return start + len(pictures)
-
-    with ThreadPoolExecutor(2) as pool:  # decoding does not hold the interpreter's lock
-        for done in pool.map(load, range(0, len(rows), CHUNK)):
-            progress(done, len(rows), "reading faces")
-    return torch.from_numpy(out)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Pairs and the unique faces they need.
-
-    Attributes:
-        faces: int64 (f,), positions of the pictures.
-        left: int64 (n,), positions in `faces`.
-        right: int64 (n,), positions in `faces`.
-        truth: Of the n pairs.
+    Args:
+        store: Where the crops are.
+        rows: The row of the store at each position.
+        crop: How a crop becomes the encoder's input.
+        grey: Whether one channel will do.
+        gigabytes: Memory in which they must fit to be held.
+        workers: Threads that decode; 0 for one a core.
+        pinned: Whether batches are put where a GPU can fetch them by itself.
+        progress: Told how much has been read.
     """
 
-    faces: Tensor
-    left: Tensor
-    right: Tensor
-    truth: PairTruth
-
-
-class Blocks:
-    """The pairs of one split, block by block."""
-
-    def __init__(self, pairs: pd.DataFrame, position: pd.Series) -> None:
-        """`pairs` has the columns of `tables.PAIRS`; `position` maps a row of the store to that of its picture."""
-        pairs = pairs.sort_values("block", kind="stable")
-        self._left = position.loc[pairs["left"]].to_numpy()
-        self._right = position.loc[pairs["right"]].to_numpy()
-        similar = pairs["similar"].astype("boolean").astype("Int64").fillna(-1).to_numpy(np.int64)
-        deltas = pairs[["d_valence", "d_arousal"]].to_numpy(np.float32)
-        self._truth = PairTruth(
-            torch.from_numpy(similar),
-            torch.from_numpy(deltas[:, 0].copy()),
-            torch.from_numpy(deltas[:, 1].copy()),
-        )
-        _, first = np.unique(pairs["block"].to_numpy(), return_index=True)
-        self._edges = np.append(first, len(pairs))
+    def __init__(
+        self,
+        store: FacesStore,
+        rows: np.ndarray,
+        crop: CropSpec,
+        *,
+        grey: bool,
+        gigabytes: float,
+        workers: int,
+        pinned: bool = False,
+        progress: Progress = silent,
+    ) -> None:
+        self._store, self._rows, self._grey, self._pinned = store, rows, grey, pinned
+        side = 2 * round(crop.input_size * crop.size / crop.centre / 2)
+        self._whole = replace(crop, centre=crop.size, input_size=side)
+        self._shape = (1 if grey else 3, side, side)
+        self._workers = workers or cpu_count() or 1
+        self._held: Tensor | None = None
+        if len(rows) * int(np.prod(self._shape)) <= gigabytes * GIGABYTE:
+            held, done = self._empty(len(rows)), 0
+            everything = np.arange(len(rows))
+            with ThreadPoolExecutor(self._workers) as pool:
+                for part in self._decoding(pool, everything, held):
+                    done += part.result()
+                    progress(done, len(rows), "reading faces")
+            self._held = held
 
     def __len__(self) -> int:
-        """Number of blocks."""
-        return len(self._edges) - 1
+        return len(self._rows)
 
-    def batch(self, blocks: np.ndarray) -> Batch:
-        """The pairs of some blocks together."""
-        at = np.concatenate([np.arange(self._edges[b], self._edges[b + 1]) for b in blocks])
-        faces, where = np.unique(np.concatenate([self._left[at], self._right[at]]), return_inverse=True)
-        left, right = torch.from_numpy(where[: len(at)]), torch.from_numpy(where[len(at) :])
-        rows = torch.from_numpy(at)
-        return Batch(torch.from_numpy(faces), left, right, PairTruth(*(values[rows] for values in self._truth)))
+    @property
+    def in_memory(self) -> bool:
+        """Whether all are held."""
+        return self._held is not None
 
-    def batches(self, size: int, rng: np.random.Generator) -> Iterator[Batch]:
-        """All blocks in random order, `size` at a time."""
-        order = rng.permutation(len(self))
-        for start in range(0, len(order), size):
-            yield self.batch(order[start : start + size])
+    def batches(self, wanted: Iterable[np.ndarray]) -> Iterator[Tensor]:
+        """The pictures uint8 (n, c, s, s) at each of several lists of positions, a few lists ahead of the caller."""
+        if self._held is not None and not self._pinned:
+            for positions in wanted:
+                yield self._held[torch.tensor(positions)]
+            return
+        with ThreadPoolExecutor(self._workers) as pool:
+            ready: deque[tuple[Tensor, list[Future[int]]]] = deque()
+            try:
+                for positions in wanted:
+                    out = self._empty(len(positions))
+                    ready.append((out, self._decoding(pool, positions, out)))
+                    if len(ready) > AHEAD:
+                        yield _whole(*ready.popleft())
+                while ready:
+                    yield _whole(*ready.popleft())
+            finally:  # a caller who leaves early does not wait for what nobody will use
+                for _, parts in ready:
+                    for part in parts:
+                        part.cancel()
+
+    def _empty(self, n: int) -> Tensor:
+        return torch.empty((n, *self._shape), dtype=torch.uint8, pin_memory=self._pinned)
+
+    def _decoding(self, pool: ThreadPoolExecutor, positions: np.ndarray, out: Tensor) -> list[Future[int]]:
+        """Begins to fill `out` with the pictures at `positions`; decoding does not hold the interpreter's lock."""
+        return [
+            pool.submit(self._fill, positions[start : start + CHUNK], out[start : start + CHUNK])
+            for start in range(0, len(positions), CHUNK)
+        ]
+
+    def _fill(self, positions: np.ndarray, out: Tensor) -> int:
+        if self._held is not None:
+            torch.index_select(self._held, 0, torch.tensor(positions), out=out)
+            return len(positions)
+        into = out.numpy()
+        for i, picture in enumerate(resize(self._store.crops(self._rows[positions]), self._whole)):
+            into[i] = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if self._grey else picture.transpose(2, 0, 1)
+        return len(positions)
+
+
+def _whole(out: Tensor, parts: list[Future[int]]) -> Tensor:
+    """`out` once all its parts are filled."""
+    for part in parts:
+        part.result()
+    return out

@@ -1,72 +1,122 @@
-"""Where a killed run goes on: `last/epoch-0003/`, a checkpoint with the optimiser's state and the history beside it.
+"""Where a killed run goes on, and the best it has been.
 
-A folder is written beside its place and renamed, so one that is there is whole. Nothing else needs to be kept: the
-chance of every epoch comes from the seed and the epoch's number.
+`last/epoch-0003/` is a checkpoint after three epochs with the optimiser's state and the history beside it, and
+`last/epoch-0003-step-000200/` one within the fourth; `best/epoch-0002/` is the checkpoint with the lowest validation
+loss. Every folder is written beside its place and renamed, so one that is there is whole, and an older one goes only
+when the newer stands. Nothing else needs to be kept: all chance comes from the seed and the numbers of epoch, step and
+micro-batch.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch.optim import Optimizer
 
 from mtclar.data.whole import unwritable, whole_folder
-from mtclar.model.checkpoint import load_checkpoint, save_checkpoint
-from mtclar.model.mtclar import MTCLAR
+from mtclar.learning.learner import Learner
+from mtclar.model.checkpoint import FACTS, load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
 
+LAST, BEST = "last", "best"
 OPTIMISER, STATE = "optimiser.safetensors", "state.json"
+History = list[dict[str, Any]]
 
 
-def save_state(
-    folder: Path, model: MTCLAR, optimiser: Optimizer, *, fingerprint: str, history: list[dict[str, Any]]
-) -> None:
-    """Writes the state after the epoch that `history` ends with, then removes that of earlier epochs."""
-    epoch = len(history)
-    place = folder / f"epoch-{epoch:04d}"
+@dataclass
+class Standing:
+    """How far a run has come.
+
+    Attributes:
+        history: One dictionary for every finished epoch.
+        step: Steps done of the epoch after.
+        sums: Over those steps, of the total loss and of each task's; empty at step 0.
+    """
+
+    history: History = field(default_factory=list)
+    step: int = 0
+    sums: list[float] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of the state's folder; later ones sort after earlier ones."""
+        return f"epoch-{len(self.history):04d}" + (f"-step-{self.step:06d}" if self.step else "")
+
+
+def best_epoch(history: History) -> int | None:
+    """The epoch of the lowest validation loss, the earliest of equal ones; None where there is none."""
+    losses = [row["validation_loss"] for row in history]
+    known = [i for i, loss in enumerate(losses) if not math.isnan(loss)]
+    return history[min(known, key=lambda i: losses[i])]["epoch"] if known else None
+
+
+def best_folder(out: Path, history: History) -> Path | None:
+    """Where the checkpoint of the best epoch is; None where there is no validation loss."""
+    epoch = best_epoch(history)
+    return None if epoch is None else out / BEST / f"epoch-{epoch:04d}"
+
+
+def save_state(out: Path, learner: Learner, standing: Standing, fingerprint: str) -> None:
+    """Writes where the run stands, and after an epoch better than all before its checkpoint; removes older ones.
+
+    Raises:
+        MtclarError: The folder cannot be written.
+    """
+    facts = {"epoch": len(standing.history), "step": standing.step}
+    best, last = best_folder(out, standing.history), out / LAST / standing.name
+    if not standing.step and best_epoch(standing.history) == len(standing.history) and best is not None:
+        with _in_place(best, FACTS) as partial:
+            save_checkpoint(partial, learner.model, facts)
     tensors = {
-        f"{index}.{name}": value.contiguous()
-        for index, values in optimiser.state_dict()["state"].items()
+        f"{index}.{name}": value.cpu().contiguous()
+        for index, values in learner.optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
-    with whole_folder(place, known_by=STATE) as partial:
-        save_checkpoint(partial, model, {"epoch": epoch})
+    tensors |= {f"objective.{k}": v.cpu().contiguous() for k, v in learner.objective.state_dict().items()}
+    with _in_place(last, STATE) as partial:
+        save_checkpoint(partial, learner.model, facts)
         (partial / OPTIMISER).write_bytes(save(tensors))
-        (partial / STATE).write_text(json.dumps({"fingerprint": fingerprint, "history": history}), encoding="utf-8")
-    for other in folder.glob("epoch-*"):
-        if other != place:
-            shutil.rmtree(other, ignore_errors=True)
+        (partial / STATE).write_text(json.dumps({"fingerprint": fingerprint, **asdict(standing)}), encoding="utf-8")
+    for kept in (last, best):
+        for other in kept.parent.glob("epoch-*") if kept is not None else ():
+            if other != kept:
+                shutil.rmtree(other, ignore_errors=True)
 
 
-def load_state(folder: Path, model: MTCLAR, optimiser: Optimizer) -> list[dict[str, Any]]:
-    """Puts the latest state into `model` and `optimiser`.
+def load_state(out: Path, learner: Learner) -> Standing:
+    """Puts the latest state that can be read into the learner.
 
     Returns:
-        The history so far; empty, with nothing changed, where there is no state or it cannot be read.
+        Where the run stands; at its beginning, with nothing changed, where there is no such state.
     """
-    for place in sorted((p for p in folder.glob("epoch-*") if not p.name.endswith(".part")), reverse=True):
+    for place in sorted((p for p in (out / LAST).glob("epoch-*") if "." not in p.name), reverse=True):
         try:
             state = json.loads((place / STATE).read_text(encoding="utf-8"))
-            saved, _ = load_checkpoint(place)
+            standing = Standing(state["history"], state["step"], state["sums"])
+            weights = load_checkpoint(place)[0].state_dict()
             tensors = load((place / OPTIMISER).read_bytes())
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            log.warning("%s cannot be resumed from (%s); the training starts anew.", place, error)
-            return []
-        model.load_state_dict(saved.state_dict())
-        moments: dict[int, dict[str, Any]] = {}
-        for key, value in tensors.items():
-            index, _, name = key.partition(".")
-            moments.setdefault(int(index), {})[name] = value
-        optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
-        return state["history"]
-    return []
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            log.warning("%s cannot be resumed from (%s).", place, error)
+            continue
+        learner.model.load_state_dict(weights)
+        learner.objective.load_state_dict(
+            {key.removeprefix("objective."): tensors.pop(key) for key in list(tensors) if key.startswith("objective.")}
+        )
+        _load_optimiser(learner.optimiser, tensors)
+        return standing
+    return Standing()
 
 
 def prepare(out: Path, fingerprint: str) -> None:
@@ -77,10 +127,13 @@ def prepare(out: Path, fingerprint: str) -> None:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if not _is_of(out / "last", fingerprint):
+        if not _is_of(out / LAST, fingerprint):
             for name in ("model.json", "model.safetensors", "history.csv"):
                 (out / name).unlink(missing_ok=True)
-            shutil.rmtree(out / "last", ignore_errors=True)
+            for folder in (BEST, LAST):  # the last goes last, for it tells whose run this is
+                shutil.rmtree(out / folder, ignore_errors=True)
+        for stray in (*(out / LAST).glob("epoch-*.*"), *(out / BEST).glob("epoch-*.*")):
+            shutil.rmtree(stray, ignore_errors=True)
     except OSError as error:
         raise unwritable(out, error) from error
 
@@ -88,9 +141,38 @@ def prepare(out: Path, fingerprint: str) -> None:
 def _is_of(folder: Path, fingerprint: str) -> bool:
     """Whether all states in the folder are of a run with this fingerprint."""
     for path in folder.glob(f"epoch-*/{STATE}"):
+        if "." in path.parent.name:  # half written when the run was killed
+            continue
         try:
             if json.loads(path.read_text(encoding="utf-8"))["fingerprint"] != fingerprint:
                 return False
         except (OSError, ValueError, KeyError, TypeError):
             return False
     return folder.is_dir()
+
+
+@contextmanager
+def _in_place(place: Path, known_by: str) -> Iterator[Path]:
+    """A folder to write that then stands at `place`.
+
+    One that a killed run left there steps aside first, whole: removing it in its place could leave half of it.
+    """
+    if place.exists():
+        aside = place.with_name(place.name + ".old")
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(place, aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    with whole_folder(place, known_by=known_by) as partial:
+        yield partial
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    """Puts back moments saved as "index.name", laid out in memory as their parameters are."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        like = parameters[int(index)]
+        same = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+        moments.setdefault(int(index), {})[name] = same.detach()
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,24 +15,31 @@ import pandas as pd
 from mtclar import __version__
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
+from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
-from mtclar.learning.loop import embed, threads, train_pairs, train_single
-from mtclar.learning.pictures import Blocks, load_pictures
-from mtclar.learning.sampler import check_belong, expression_codes
-from mtclar.learning.state import prepare
+from mtclar.learning.blocks import Blocks
+from mtclar.learning.device import chosen_device, memory, threads
+from mtclar.learning.embedding import embed
+from mtclar.learning.learner import Learner
+from mtclar.learning.loop import train_pairs
+from mtclar.learning.pairs import check_belong
+from mtclar.learning.pictures import Pictures
+from mtclar.learning.processes import here, joined
+from mtclar.learning.single import train_single
+from mtclar.learning.state import History, best_folder, prepare
 from mtclar.learning.watch import Watch
 from mtclar.model.build import build_model, model_spec
-from mtclar.model.checkpoint import FACTS, WEIGHTS, save_checkpoint
+from mtclar.model.checkpoint import FACTS, WEIGHTS, load_checkpoint, save_checkpoint
 from mtclar.model.mtclar import ModelSpec
 from mtclar.progress import Progress, silent
 from mtclar.registry.tracking import NullTracking, start
 from mtclar.revision import data_revision, git_revision
 from mtclar.settings import RegisterSettings, TrainSettings
 
-log = logging.getLogger(__name__)
-
 HISTORY = "history.csv"
+NO_MATTER = {"device", "memory_gb", "workers", "threads", "save_steps"}
+"""Settings that a killed run may change and still go on: they do not say what is learnt."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,16 @@ class TrainResult:
     out: Path
 
     def __str__(self) -> str:
-        names = ("validation_few_shot_valence_ccc", "validation_few_shot_arousal_ccc")
-        valence, arousal = (self.last[name] for name in names)
         said = f"trained for {self.last['epoch']} epochs, checkpoint in {self.out}"
-        if np.isnan(valence):
+        known = {
+            name: value
+            for name in ("valence", "arousal")
+            if np.isfinite(value := self.last.get(f"validation_few_shot_{name}_ccc", np.nan))
+        }
+        if not known:
             return said
-        return f"{said}; on validation clips, from one anchor each: CCC {valence:.2f} valence, {arousal:.2f} arousal"
+        ccc = ", ".join(f"{value:.2f} {name}" for name, value in known.items())
+        return f"{said}; on validation clips, from one anchor each: CCC {ccc}"
 
 
 def run(
@@ -63,8 +73,9 @@ def run(
 ) -> TrainResult:
     """Trains MT-CLAR on the pairs, then the supervised heads on its frozen embedding.
 
-    Writes model.safetensors and model.json, history.csv (one row an epoch), and last/, from which a killed run with
-    the same settings and data goes on to the same weights.
+    Writes model.safetensors and model.json, history.csv (one row an epoch), best/ (the checkpoint with the lowest
+    validation loss) and last/, from which a killed run with the same settings and data goes on to the same weights.
+    Started by torchrun, several processes share every step; only the first writes, logs and shows progress.
 
     Args:
         s: The section `train` of params.yaml.
@@ -75,12 +86,15 @@ def run(
         progress: Told each step.
 
     Raises:
-        MtclarError: The pairs do not belong to the faces, a loss is not finite, or `out` cannot be written.
+        MtclarError: The pairs do not belong to the faces, a loss is not finite, memory runs out, the device or the
+            other processes are not there, or `out` cannot be written.
     """
+    processes = here()
+    device = chosen_device(s.device, processes.place)
+    progress = progress if processes.first else silent
     store = FacesStore(faces)
     table = read_table(pairs / "pairs.parquet", PAIRS)
     needed = _needed(store, table)
-    position = pd.Series(np.arange(len(needed)), index=needed)
     spec = model_spec(s)
     crop = CropSpec(
         scale=float(store.facts.get("scale", 1.0)),
@@ -90,56 +104,76 @@ def run(
     )
     revisions = {"data_rev": data_revision(faces), "git_sha": git_revision(Path.cwd())}
     fingerprint = _fingerprint(s, spec, crop, faces, pairs)
-    prepare(out, fingerprint)
+    learner = Learner(s, build_model(s), device, processes)
+    if processes.first:
+        prepare(out, fingerprint)
     log_of_run = (
-        nullcontext(NullTracking())
-        if registry is None
-        else start(registry, run_name="train", params=s.model_dump(), tags=revisions)
+        start(registry, run_name="train", params=s.model_dump(), tags=revisions)
+        if registry is not None and processes.first
+        else nullcontext(NullTracking())
     )
-    with threads(s.threads), log_of_run as run_log:
-        pictures = load_pictures(store, needed, crop, grey=spec.encoder.local_contrast, progress=progress)
+    with threads(s.threads), joined(processes, device), log_of_run as run_log:
+        processes.agree(fingerprint)  # nobody reads what stands in `out` before it has been cleared
+        with memory("holding the faces", f"train.memory_gb={s.memory_gb}"):
+            pictures = Pictures(
+                store,
+                needed,
+                crop,
+                grey=spec.encoder.local_contrast,
+                gigabytes=s.memory_gb / processes.here,
+                workers=s.workers,
+                pinned=device.type == "cuda",
+                progress=progress,
+            )
         known = store.table.loc[needed].reset_index(drop=True)
-        model = build_model(s)
+        position = pd.Series(np.arange(len(needed)), index=needed)
 
-        def told(history: list[dict[str, Any]]) -> None:
-            pd.DataFrame(history).to_csv(out / HISTORY, index=False)
+        def told(history: History) -> None:
+            _write_history(out, history)
             for name, value in history[-1].items():
                 if name != "epoch" and np.isfinite(value):
                     run_log.metric(name, value, step=history[-1]["epoch"])
 
         history = train_pairs(
-            s,
-            model,
+            learner,
             pictures,
             Blocks(table[table["split"] == "train"], position),
-            _watch(known, pictures, table[table["split"] == "validation"], position, s.margin),
-            last=out / "last",
+            Watch(
+                known[known["split"] == "validation"],
+                Blocks(table[table["split"] == "validation"], position),
+                lambda model, positions: embed(model, pictures, positions),
+                learner.objective,
+            ),
+            out=out,
             fingerprint=fingerprint,
             told=told,
             progress=progress,
         )
-        train = np.flatnonzero(known["split"] == "train")
-        train_single(
-            s,
-            model,
-            pictures[train],
-            expression_codes(known.iloc[train]),
-            known.loc[train, "valence"].to_numpy(),
-            known.loc[train, "arousal"].to_numpy(),
-            progress=progress,
-        )
-        facts = {
-            "crop": crop.to_dict(),
-            "settings": s.model_dump(mode="json"),
-            **revisions,
-            "fingerprint": fingerprint,
-            "faces": {split: int(n) for split, n in known["split"].value_counts().items()},
-            "last_epoch": history[-1],
-        }
-        save_checkpoint(out, model, facts)
-        for name in (WEIGHTS, FACTS, HISTORY):
-            run_log.artifact(out / name)
+        if processes.first:
+            best = best_folder(out, history)
+            if s.keep == "best" and best is not None:
+                learner.model.load_state_dict(load_checkpoint(best)[0].state_dict())
+            train_single(s, learner.model, pictures, known[known["split"] == "train"], progress=progress)
+            facts = {
+                "crop": crop.to_dict(),
+                "settings": s.model_dump(mode="json"),
+                **revisions,
+                "fingerprint": fingerprint,
+                "faces": {split: int(n) for split, n in known["split"].value_counts().items()},
+                "last_epoch": history[-1],
+                "kept_epoch": int(best.name.split("-")[1]) if s.keep == "best" and best is not None else len(history),
+            }
+            _write_history(out, history)  # of a run that was killed between its last epoch and the history
+            save_checkpoint(out, learner.model, facts)
+            for name in (WEIGHTS, FACTS, HISTORY):
+                run_log.artifact(out / name)
     return TrainResult(history[-1], out)
+
+
+def _write_history(out: Path, history: History) -> None:
+    """history.csv, one row an epoch."""
+    with whole_file(out / HISTORY) as partial:
+        pd.DataFrame(history).to_csv(partial, index=False)
 
 
 def _needed(store: FacesStore, pairs: pd.DataFrame) -> np.ndarray:
@@ -160,24 +194,26 @@ def _needed(store: FacesStore, pairs: pd.DataFrame) -> np.ndarray:
     return np.flatnonzero(labelled & table["split"].isin(["train", "validation"]))
 
 
-def _watch(known: pd.DataFrame, pictures: Any, pairs: pd.DataFrame, position: pd.Series, margin: float) -> Watch:
-    """Looks at the validation people alone, whose pictures are taken out once."""
-    rows = np.flatnonzero(known["split"] == "validation").copy()
-    own = pd.Series(np.arange(len(rows)), index=position.index[rows])
-    seen = pictures[rows]
-    return Watch(
-        known.iloc[rows].reset_index(drop=True), Blocks(pairs, own), lambda model: embed(model, seen), margin=margin
-    )
-
-
 def _fingerprint(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path, pairs: Path) -> str:
-    """Changes with whatever changes the weights; the number of threads is left out."""
+    """Changes with whatever changes the weights; see `NO_MATTER` for what does not.
+
+    Raises:
+        MtclarError: `train.pretrained` cannot be read.
+    """
     digest = hashlib.sha256()
-    about = [__version__, s.model_dump(exclude={"threads"}, mode="json"), asdict(spec), crop.to_dict()]
+    about = [__version__, s.model_dump(exclude=NO_MATTER, mode="json"), asdict(spec), crop.to_dict()]
     digest.update(json.dumps(about, sort_keys=True).encode())
-    for path in (faces / "store.json", faces / "faces.parquet", pairs / "pairs.parquet"):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    for shard in sorted(faces.glob("crops-*.arrow")):
-        with shard.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    files = [faces / "store.json", faces / "faces.parquet", pairs / "pairs.parquet", *sorted(faces.glob("crops-*"))]
+    for path in files:
+        digest.update(_sha256(path))
+    if s.pretrained is not None:
+        try:
+            digest.update(_sha256(Path(s.pretrained)))
+        except OSError as error:
+            raise MtclarError(f"train.pretrained={s.pretrained}: cannot be read ({error.strerror}).") from error
     return digest.hexdigest()
+
+
+def _sha256(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()

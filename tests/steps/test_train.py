@@ -12,54 +12,30 @@ import torch
 
 from mtclar.data.store import FacesStore
 from mtclar.errors import MtclarError
+from mtclar.learning.objective import Objective
 from mtclar.model.checkpoint import load_checkpoint
-from mtclar.model.emofan import EmoFanSpec
-from mtclar.model.encoders import ENCODERS
 from mtclar.model.predictor import TorchPredictor
-from mtclar.settings import PairSettings, TrainSettings
+from mtclar.settings import load_settings
 from mtclar.steps import pair, train
 from tests.toy_faces import write_faces
 
-PAIR = PairSettings(seed=3, pairs=2560, pairs_held_out=256, person_share=0.25, block_faces=32, block_pairs=128)
-SETTINGS = TrainSettings(
-    seed=1,
-    encoder="emofan-nano",
-    projector=(32, 16),
-    dropout=0.1,
-    antisymmetric=True,
-    epochs=2,
-    batch_blocks=1,
-    learning_rate=3e-3,
-    schedule="one-cycle",
-    weight_decay=1e-4,
-    margin=0.25,
-    exponent=2.0,
-    augment=0.5,
-    sl_projector=(32,),
-    sl_epochs=3,
-    sl_learning_rate=1e-3,
-    threads=1,
+RECIPE = load_settings(Path(__file__).parents[2] / "recipes" / "tiny.yaml")
+TINY = {"input_size": 32, "centre": 240, "stem": 8, "width": 16, "depth": 1, "landmarks": 4, "emotion": [16, 32]}
+PAIR = RECIPE.pair.model_copy(
+    update={"pairs": 2560, "pairs_held_out": 256, "person_share": 0.25, "block_faces": 32, "block_pairs": 128}
 )
-
-TINY = EmoFanSpec(
-    name="emofan-nano",
-    input_size=32,
-    centre=240,
-    stem=8,
-    width=16,
-    stacks=1,
-    depth=1,
-    pool="max",
-    landmarks=4,
-    emotion=(16, 32),
-    local_contrast=True,
+SETTINGS = RECIPE.train.model_copy(
+    update={
+        "encoder": "emofan-nano",
+        "encoder_options": TINY,
+        "projector": (32, 16),
+        "dropout": 0.1,
+        "epochs": 2,
+        "sl_projector": (32,),
+        "sl_epochs": 3,
+        "threads": 1,
+    }
 )
-
-
-@pytest.fixture(autouse=True)
-def tiny_encoder(monkeypatch):
-    """Puts an encoder of a few thousand parameters in the place of the small one."""
-    monkeypatch.setitem(ENCODERS, "emofan-nano", TINY)
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +50,8 @@ def data(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory) -> Path:
     """Two epochs, not interrupted."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(ENCODERS, "emofan-nano", TINY)
-        out = tmp_path_factory.mktemp("trained") / "out"
-        train.run(SETTINGS, **data, out=out)
+    out = tmp_path_factory.mktemp("trained") / "out"
+    train.run(SETTINGS, **data, out=out)
     return out
 
 
@@ -162,15 +136,13 @@ def test_a_finished_run_is_not_repeated(trained, data):
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_epoch_before(data, tmp_path, monkeypatch):
-    from mtclar.learning import loop
+    weights, calls = Objective.weights, []
 
-    shake, calls = loop.shake, []
-
-    def broken(tasks, generator):
+    def broken(self, generator):
         calls.append(0)
-        return shake(tasks, generator) * (float("nan") if len(calls) > 30 else 1)
+        return weights(self, generator) * (float("nan") if len(calls) > 30 else 1)
 
-    monkeypatch.setattr(loop, "shake", broken)
+    monkeypatch.setattr(Objective, "weights", broken)
     out = tmp_path / "out"
     with pytest.raises(MtclarError, match=r"nan in epoch 2 of 2.*lower train\.learning_rate"):
         train.run(SETTINGS, **data, out=out)

@@ -1,0 +1,113 @@
+"""The supervised heads on the frozen embedding (MT-CLAR + SL, method.md 1.7)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from mtclar.errors import MtclarError
+from mtclar.learning.device import memory
+from mtclar.learning.embedding import embed
+from mtclar.learning.learner import SINGLE, seeds
+from mtclar.learning.losses import SingleTruth
+from mtclar.learning.objective import SingleObjective
+from mtclar.learning.pairs import expression_codes
+from mtclar.learning.pictures import Pictures
+from mtclar.learning.schedule import schedule
+from mtclar.model.mtclar import MTCLAR, SingleHead
+from mtclar.progress import Progress, silent
+from mtclar.settings import TrainSettings
+
+
+def train_single(
+    s: TrainSettings,
+    model: MTCLAR,
+    pictures: Pictures,
+    faces: pd.DataFrame,
+    *,
+    progress: Progress = silent,
+) -> list[float]:
+    """Trains the supervised heads on embeddings of the frozen encoder, of each picture and of its mirror image.
+
+    Classes are balanced: every expression is as likely as any other, faces without one counting as one more.
+
+    Args:
+        s: The section `train` of params.yaml.
+        model: Its `single` is changed in place; all of it is left in evaluation mode.
+        pictures: Where the faces are.
+        faces: The training rows of the faces table, indexed by the positions of their pictures.
+        progress: Told each epoch.
+
+    Returns:
+        The mean loss of every epoch.
+
+    Raises:
+        MtclarError: A loss is not finite, or memory ran out.
+    """
+    with memory("embedding the training faces for the supervised heads", f"train.memory_gb={s.memory_gb}"):
+        positions = faces.index.to_numpy(np.int64)
+        views = torch.stack([embed(model, pictures, positions, mirrored=m) for m in (False, True)]).clone()
+    return fit_heads(s, model.single, views, faces, progress=progress)
+
+
+def fit_heads(
+    s: TrainSettings, heads: SingleHead, views: Tensor, faces: pd.DataFrame, *, progress: Progress = silent
+) -> list[float]:
+    """Trains supervised heads on embeddings, with balanced classes; see `train_single`.
+
+    Args:
+        s: The section `train` of params.yaml.
+        heads: Changed in place, on the device of `views`; left in evaluation mode.
+        views: float32 (k, n, d), k embeddings of each face; one of them is drawn each time.
+        faces: n rows of the faces table.
+        progress: Told each epoch.
+
+    Returns:
+        The mean loss of every epoch.
+
+    Raises:
+        MtclarError: A loss is not finite.
+    """
+    k, n, device = len(views), len(faces), views.device
+    expression = expression_codes(faces)
+    _, codes, counts = np.unique(expression, return_inverse=True, return_counts=True)
+    cumulative = np.cumsum(1 / counts[codes])
+    affect = (faces[name].to_numpy(np.float32, copy=True) for name in ("valence", "arousal"))
+    truth = SingleTruth(*(torch.from_numpy(values).to(device) for values in (expression, *affect)))
+    objective = SingleObjective(s)
+    optimiser = torch.optim.Adam(heads.parameters(), lr=s.sl_learning_rate, weight_decay=s.weight_decay)
+    rates = schedule(s.sl_schedule)
+    losses: list[float] = []
+    steps = math.ceil(k * n / s.sl_batch)  # each view of each face about once
+    for epoch in range(1, s.sl_epochs + 1):
+        rng = seeds(s.seed, SINGLE, epoch)[1]
+        drawn = rng.random((steps, s.sl_batch)) * cumulative[-1]
+        rows = torch.from_numpy(np.searchsorted(cumulative, drawn, side="right").clip(max=n - 1)).to(device)
+        view = torch.from_numpy(rng.integers(k, size=(steps, s.sl_batch))).to(device)
+        heads.train()
+        total = torch.zeros((), device=device)
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = s.sl_learning_rate * rates.factor(((epoch - 1) * steps + step) / (s.sl_epochs * steps))
+            some = rows[step]
+            out = heads(views[view[step], some])
+            at = SingleTruth(*(values[some] for values in truth))
+            loss = objective(out, at, epoch=epoch, epochs=s.sl_epochs).total
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            total += loss.detach()
+        losses.append(total.item() / steps)
+        if not math.isfinite(losses[-1]):
+            raise MtclarError(
+                f"the loss of the supervised heads became {losses[-1]} in epoch {epoch}; lower "
+                f"train.sl_learning_rate={s.sl_learning_rate}."
+            )
+        rates.epoch_done(losses[-1])
+        progress(epoch, s.sl_epochs, "supervised heads")
+    heads.eval()
+    return losses
