@@ -121,5 +121,5 @@ def embedded(faces: pd.DataFrame, rows: np.ndarray) -> Embeddings:
 
 def judged(faces: pd.DataFrame, pairs: pd.DataFrame, skill: float, settings: EvaluateSettings = SETTINGS) -> Judgement:
     """What evaluate finds out about a model of some skill."""
-    rows = rows_needed(faces, pairs, settings.split)
+    rows = rows_needed(faces, pairs, settings)
     return judge(settings, faces, pairs, embedded(faces, rows), Skilled(skill))

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtclar.errors import MtclarError
+from mtclar.labelling import box_quality
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -24,6 +27,7 @@ class Clip:
         rows: int (n,), rows of the faces store.
         times_s: float64 (n,), non-decreasing.
         truth: float64 (n, 2), valence and arousal in [-1, 1].
+        quality: float64 (n,) in [0, 1], how much of the face can be seen; NaN where the size of its box is not known.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Clip:
     rows: np.ndarray
     times_s: np.ndarray
     truth: np.ndarray
+    quality: np.ndarray
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -42,6 +47,9 @@ def clips_of(faces: pd.DataFrame, split: str) -> list[Clip]:
     Args:
         faces: A table with the columns of `tables.FACES`, indexed by store row.
         split: One of `tables.SPLITS`.
+
+    Raises:
+        MtclarError: A label lies outside its range.
     """
     known = faces["valence"].notna() & faces["arousal"].notna()
     chosen = faces[(faces["split"] == split) & faces["clip_id"].notna() & known]
@@ -53,13 +61,20 @@ def clips_of(faces: pd.DataFrame, split: str) -> list[Clip]:
         frames = group.sort_values("frame", kind="stable")
         several = tracks.loc[(dataset, clip)] > 1
         times = frames["time_s"].to_numpy(np.float64)
+        truth = frames[list(DIMENSIONS)].to_numpy(np.float64)
+        if np.abs(truth).max() > 1:
+            raise MtclarError(
+                f"clip '{clip}' of {dataset} holds a label of {truth.flat[np.abs(truth).argmax()]:g}, outside -1 to 1; "
+                "correct the labels and run 'mtclar crop' again."
+            )
         clips.append(
             Clip(
                 name=f"{clip} track {track}" if several else clip,
                 person=person,
                 rows=frames.index.to_numpy(np.int64),
                 times_s=times if np.isfinite(times).all() else frames["frame"].to_numpy(np.float64),
-                truth=frames[list(DIMENSIONS)].to_numpy(np.float64),
+                truth=truth,
+                quality=box_quality(frames[["w", "h"]].to_numpy(np.float64)),
             )
         )
     return clips

@@ -13,25 +13,28 @@ from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.evaluation.bootstrap import block, by_cluster
 from mtclar.evaluation.calibration import HalfWidth, half_width
-from mtclar.evaluation.clips import DIMENSIONS, Clip, clips_of, pictures_of
+from mtclar.evaluation.clips import DIMENSIONS, clips_of, pictures_of
+from mtclar.evaluation.few_shot import FewShot, can_label, label_clips, score
 from mtclar.evaluation.heads import (
     Pairs,
     Pictures,
     Training,
     expression_confusion,
     score_pairs,
-    score_pictures,
+    score_protocols,
     training_facts,
 )
-from mtclar.evaluation.protocol import Labelled, Protocol, label_clip
-from mtclar.evaluation.scores import score_clips
-from mtclar.labelling import label_track
+from mtclar.evaluation.protocol import Labelled
+from mtclar.evaluation.supports import bank_rows, check_supports
 from mtclar.settings import EvaluateSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PROTOCOLS: tuple[Protocol, ...] = ("first", "stride")
+NOT_ABLE = (
+    "The model does not predict the differences of both valence and arousal (train.tasks), so it labels no clips: "
+    "everything about few-shot labelling and its band is left out."
+)
 _CHUNK = 16384  # pairs compared at a time
 
 
@@ -67,7 +70,7 @@ class Judgement:
     Attributes:
         metrics: Nested numbers, NaN where unknown.
         calibration: Content of calibration.json.
-        labelled: The split's clips by each protocol.
+        labelled: The split's clips by each support set; none where the model cannot label.
         pairs: The split's pairs.
         confusion: int (8, 8), true by predicted expression of the split's pictures.
     """
@@ -79,13 +82,17 @@ class Judgement:
     confusion: np.ndarray
 
 
-def rows_needed(faces: pd.DataFrame, pairs: pd.DataFrame, split: str) -> np.ndarray:
-    """Store rows (m,), ascending, that must be embedded: clips and pictures of the split, its pairs, validation clips.
+def rows_needed(faces: pd.DataFrame, pairs: pd.DataFrame, settings: EvaluateSettings) -> np.ndarray:
+    """Store rows (m,), ascending, that must be embedded.
+
+    They are the clips and pictures of the split, its pairs, the validation clips and the bank of training faces.
 
     Raises:
-        MtclarError: The split has nothing to judge, or a pair names a face that the store does not have or that
-            belongs to another split.
+        MtclarError: The split has nothing to judge, a pair names a face that the store does not have or that belongs
+            to another split, or a support set is not known.
     """
+    check_supports(settings.supports)
+    split = settings.split
     parts = [pictures_of(faces, split)]
     parts += [clip.rows for name in {split, "validation"} for clip in clips_of(faces, name)]
     chosen = pairs[pairs["split"] == split]
@@ -98,6 +105,8 @@ def rows_needed(faces: pd.DataFrame, pairs: pd.DataFrame, split: str) -> np.ndar
         raise MtclarError(f"pairs of split '{split}' name faces of another split; run 'mtclar pair' on this store.")
     if not len(named) and not len(parts[0]) and not clips_of(faces, split):
         raise MtclarError(f"split '{split}' has no labelled clips, pictures or pairs to judge; see crop.{split}.")
+    if "bank" in settings.supports:
+        parts.append(bank_rows(faces, settings.seed))
     return np.unique(np.concatenate([*parts, named]))
 
 
@@ -117,22 +126,24 @@ def judge(
     draw: dict[str, Any] = {"resamples": settings.bootstrap, "rng": rng}
     training = _training(faces, pairs)
     clips = clips_of(faces, settings.split)
-    labelled: dict[str, list[Labelled]] = {
-        name: [_label(settings, clip, name, embeddings, heads, training.mean) for clip in clips] for name in PROTOCOLS
-    }
-    paired = _pairs(faces, pairs[pairs["split"] == settings.split], embeddings, heads)
-    pictures = _pictures(faces, pictures_of(faces, settings.split), embeddings, heads)
-    metrics: dict[str, Any] = {
-        "few_shot": {},
-        "pairs": score_pairs(paired, training, **draw),
-        "single": score_pictures(pictures, training, **draw),
-    }
-    for name in PROTOCOLS:
-        metrics["few_shot"][name] = score_clips(labelled[name], with_anchors=False, **draw)
-        metrics["few_shot"][f"{name}_with_anchors"] = score_clips(labelled[name], with_anchors=True, **draw)
-
     held_out = clips_of(faces, "validation")
-    first = [_label(settings, clip, "first", embeddings, heads, training.mean) for clip in held_out]
+    few, first = FewShot({}, {}), []
+    few_metrics: dict[str, Any] = {}
+    notes: list[str] = [NOT_ABLE]
+    if can_label(embeddings.values, heads):
+        few = label_clips(settings, faces, clips, embeddings.__getitem__, heads, training.mean)
+        few_metrics, notes = score(settings, few, clips, rng)
+        own = label_clips(settings, faces, held_out, embeddings.__getitem__, heads, training.mean, supports=("first",))
+        first = own.supports["first"]
+    paired = _pairs(faces, pairs[pairs["split"] == settings.split], embeddings, heads)
+    rows_of_pictures = pictures_of(faces, settings.split)
+    pictures = _pictures(faces, rows_of_pictures, embeddings, heads)
+    single, judged = score_protocols(pictures, training, expressions=settings.expressions, clean=settings.clean, **draw)
+    metrics: dict[str, Any] = {
+        "few_shot": few_metrics,
+        "pairs": score_pairs(paired, training, **draw),
+        **single,
+    }
     widths = {name: half_width(_errors(first, k), settings.coverage) for k, name in enumerate(DIMENSIONS)}
     calibration = {
         **{name: width.value for name, width in widths.items()},
@@ -143,40 +154,24 @@ def judge(
         "protocol": "first",
         "split": "validation",
     }
-    metrics["calibration"] = _coverage(settings, labelled["first"], widths, rng)
+    metrics["calibration"] = _coverage(settings, few.supports.get("first", []), widths, rng)
     rows = [clip.rows for clip in clips]
     metrics |= {
         "n_clips": len(clips),
         "n_frames": sum(len(clip) for clip in clips),
-        "n_pictures": len(pictures.person),
-        "n_people": _people(faces, np.concatenate([*rows, pictures_of(faces, settings.split)])),
+        "n_pictures": int(judged.sum()),
+        "n_people": _people(faces, np.concatenate([*rows, rows_of_pictures[judged]])),
         "split": settings.split,
+        "expressions": settings.expressions,
+        "clean": settings.clean,
         "stride": settings.stride,
         "bootstrap": settings.bootstrap,
+        "cluster": settings.cluster,
+        "fusion": settings.fusion,
+        "notes": notes,
     }
-    return Judgement(metrics, calibration, labelled, paired, expression_confusion(pictures))
-
-
-def _label(
-    settings: EvaluateSettings, clip: Clip, protocol: Protocol, embeddings: Embeddings, heads: Heads, mean: np.ndarray
-) -> Labelled:
-    """One clip by every method of a protocol."""
-
-    def labeller(some: np.ndarray, times_s: np.ndarray, anchors: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        return label_track(
-            some,
-            times_s,
-            anchors,
-            labels,
-            heads.compare,
-            method=settings.fusion,
-            time_scale_s=settings.time_scale_s,
-        ).labels
-
-    own = embeddings[clip.rows]
-    _, valence, arousal = heads.single(own)
-    alone = np.stack([valence, arousal], axis=1).astype(np.float64)
-    return label_clip(clip, own, protocol, stride=settings.stride, labeller=labeller, mean=mean, zero_shot=alone)
+    confusion = expression_confusion(pictures[judged], settings.expressions)
+    return Judgement(metrics, calibration, few.supports, paired, confusion)
 
 
 def _errors(labelled: Sequence[Labelled], dimension: int) -> list[np.ndarray]:

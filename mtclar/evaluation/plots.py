@@ -9,6 +9,7 @@ import pandas as pd
 
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.few_shot import ALWAYS
 from mtclar.evaluation.judge import Judgement
 from mtclar.evaluation.protocol import Labelled
 
@@ -45,7 +46,7 @@ def plot_tables(found: Judgement, shown: Sequence[int]) -> dict[str, pd.DataFram
         pick = np.sort(np.random.default_rng(0).choice(pick, _POINTS, replace=False))
     actual, predicted = np.nonzero(found.confusion)
     repeats = found.confusion[actual, predicted]
-    tables = {f"curves_{name}": _curves([labelled[k] for k in shown]) for name, labelled in found.labelled.items()}
+    tables = {f"curves_{name}": _curves([found.labelled[name][k] for k in shown]) for name in ALWAYS if found.labelled}
     tables["methods"] = _methods(found)
     for k, dimension in enumerate(DIMENSIONS):
         tables[f"pairs_{dimension}"] = pd.DataFrame(
@@ -89,7 +90,10 @@ def _methods(found: Judgement) -> pd.DataFrame:
         "delta_ccc",
     ]
     rows = []
-    for protocol, scores in found.metrics["few_shot"].items():
+    few_shot = found.metrics["few_shot"]
+    named = {name: few_shot[name] for name in few_shot if name not in ("budgets", "area", "release")}
+    named |= {f"budget {share}": scores for share, scores in few_shot.get("budgets", {}).items()}
+    for protocol, scores in named.items():
         for method, block in scores.items():
             if not isinstance(block, dict) or method == "gain":
                 continue

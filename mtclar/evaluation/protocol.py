@@ -1,37 +1,41 @@
-"""Few-shot labelling of clips: which frames are anchors, and what each method makes of them.
+"""Few-shot labelling of clips: what each method makes of the anchors it is given.
 
-A protocol names the frames whose true labels are given away:
+Which frames are anchors is said by a support set (`supports`) or by a budget, a share of the clip's frames. Every
+method then labels every frame from the same anchors:
 
-- `first`: the first frame of each clip;
-- `stride`: frames 0, k, 2k, ... of each clip, and a frame may use only the latest anchor at or before it (causal), as
-  MT-CLAR was published.
-
-Every method then labels every frame from the same anchors:
-
-- `mtclar`: anchor's label + predicted difference, through `mtclar.labelling`, which is what `mtclar label` runs;
-- `mtclar_fused` (stride only): the same from all anchors of the clip at once, past and future, as `mtclar label` does;
-- `copy`: the latest anchor's label;
-- `interpolate`: linear between the anchors around a frame, hence not causal; flat beyond the outer ones;
+- `mtclar`: anchor's label + predicted difference, through `mtclar.labelling`, which is what `mtclar label` runs. With
+  a support of rule `latest` a frame may use only the latest anchor at or before it (causal), as MT-CLAR was published;
+- `mtclar_fused` (rule `latest` only): the same from all anchors of the clip at once, past and future, as `mtclar
+  label` does;
+- `copy`: the label of the anchor a frame uses; of several, the latest; left out where none of several is of the clip;
+- `interpolate`: linear between the anchors around a frame, hence not causal; flat beyond the outer ones; only with
+  anchors of the clip itself;
+- `pchip` (budgets only): the same with a smooth curve;
 - `class_mean`: the mean label of the training faces, whatever the picture;
 - `zero_shot`: the supervised head, which sees no anchor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from mtclar.errors import MtclarError
 from mtclar.evaluation.clips import Clip
-from mtclar.labelling import copy_latest, interpolate
-
-Protocol = Literal["first", "stride"]
-
-Labeller = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""`(embeddings (n, d), times_s (n,), anchor rows (k,), anchor labels (k, 2)) -> labels (n, 2)`."""
+from mtclar.evaluation.supports import Picks, Pool
+from mtclar.labelling import (
+    Compare,
+    Compared,
+    Krige,
+    Queries,
+    Support,
+    compare_all,
+    copy_latest,
+    fuse_compared,
+    interpolate,
+    pchip,
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ class Labelled:
 
     Attributes:
         clip: The clip.
-        anchors: int (k,), positions of the anchors within the clip.
-        given: float64 (n, 2), the label of the latest anchor at or before each frame.
+        anchors: int (k,), positions of the anchors within the clip; none where each frame's was drawn for it.
+        given: float64 (n, 2), the label of the anchor each frame uses; of several, the latest, or their mean where they
+            are not of the clip.
         methods: float64 (n, 2) a method.
     """
 
@@ -58,55 +63,160 @@ class Labelled:
         return mask
 
 
-def anchor_positions(frames: int, protocol: Protocol, stride: int) -> np.ndarray:
-    """Positions of the anchors in a clip of `frames` labelled frames.
+@dataclass(frozen=True)
+class Model:
+    """How labels are made.
 
-    Raises:
-        MtclarError: The clip is empty or the stride is not positive.
+    Attributes:
+        compare: The heads for pairs.
+        method: The fusion.
+        time_scale_s: Of the fusion `time`.
+        krige: For the fusion `kriging`.
     """
-    if frames < 1 or stride < 1:
-        raise MtclarError(
-            f"anchors need a clip with frames and a positive stride, got {frames} frames, stride {stride}."
+
+    compare: Compare
+    method: str
+    time_scale_s: float
+    krige: Krige | None = None
+
+
+class Labeller:
+    """Labels one clip again and again, from other anchors each time, and compares no two of its frames twice."""
+
+    def __init__(
+        self,
+        clip: Clip,
+        number: int,
+        pool: Pool,
+        embeddings: Callable[[np.ndarray], np.ndarray],
+        model: Model,
+        *,
+        mean: np.ndarray,
+        zero_shot: np.ndarray,
+    ) -> None:
+        """A clip of n frames and its place in the pool.
+
+        Args:
+            clip: The clip.
+            number: Which clip of the pool it is.
+            pool: Where anchors come from.
+            embeddings: Embeddings of rows of the faces store.
+            model: How labels are made.
+            mean: float64 (2,), mean training label.
+            zero_shot: float64 (n, 2), the supervised head's labels.
+        """
+        self.clip, self.number, self.pool, self.model = clip, number, pool, model
+        self._embeddings = embeddings
+        self._own = embeddings(clip.rows)
+        self._alone = {"class_mean": np.tile(mean, (len(clip), 1)), "zero_shot": zero_shot}
+        self._columns: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def by_support(self, picks: Picks) -> Labelled:
+        """Labels from the anchors of a support set."""
+        clip, pool, n = self.clip, self.pool, len(self.clip)
+        own = pool.clip[picks.anchors] == self.number
+        given_away = pool.position[picks.anchors[own]] if picks.rule != "each" else np.empty(0, np.int64)
+        ours = np.empty((n, 2))
+        for frames, anchors, kept in self._groups(picks):
+            ours[frames[kept]] = self._fuse(frames, anchors, whole=picks.rule != "each")[kept]
+        ours[given_away] = clip.truth[given_away]
+        labels, times_s = pool.truth[picks.anchors], pool.times_s[picks.anchors]
+        methods = {"mtclar": ours}
+        if picks.rule == "latest":
+            fused = self._fuse(np.arange(n), picks.anchors, whole=True)
+            fused[given_away] = clip.truth[given_away]
+            methods["mtclar_fused"] = fused
+        if picks.rule != "together" or len(picks.anchors) == 1:
+            methods["copy"] = given = labels[picks.use]
+        elif own.all():
+            methods["copy"] = given = copy_latest(clip.times_s, times_s, labels)
+        else:
+            given = np.tile(labels.mean(axis=0), (n, 1))
+        if own.all() and picks.rule != "each":
+            methods["interpolate"] = interpolate(clip.times_s, times_s, labels)
+        return Labelled(clip, given_away, given, methods | self._alone)
+
+    def by_positions(self, positions: np.ndarray) -> Labelled:
+        """Labels from the frames `positions` of the clip itself, all of them together."""
+        clip, n = self.clip, len(self.clip)
+        times_s, labels = clip.times_s[positions], clip.truth[positions]
+        ours = self._fuse(np.arange(n), self._members(positions), whole=True)
+        ours[positions] = labels
+        given = copy_latest(clip.times_s, times_s, labels)
+        methods = {
+            "mtclar": ours,
+            "copy": given,
+            "interpolate": interpolate(clip.times_s, times_s, labels),
+            "pchip": pchip(clip.times_s, times_s, labels),
+        }
+        return Labelled(clip, positions, given, methods | self._alone)
+
+    def deltas(self, positions: np.ndarray) -> np.ndarray:
+        """Predicted label(frame) - label(anchor) of every frame and the anchors at `positions`: (n, k, 2)."""
+        return self._within(self._members(positions))[1]
+
+    def _members(self, positions: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(self.pool.clip == self.number)[positions]
+
+    def _groups(self, picks: Picks) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Frames (f,) and the anchors that speak of them, and which of those frames (bool) are to be kept.
+
+        Where one anchor speaks of one frame alone, `kriging` still reads the whole clip; no other fusion would notice.
+        """
+        n = len(self.clip)
+        if picks.rule == "together":
+            yield np.arange(n), picks.anchors, np.ones(n, bool)
+            return
+        for k in np.unique(picks.use):
+            kept = picks.use == k
+            if picks.rule == "each" and self.model.method == "kriging":
+                yield np.arange(n), picks.anchors[k : k + 1], kept
+            else:
+                yield np.flatnonzero(kept), picks.anchors[k : k + 1], np.ones(kept.sum(), bool)
+
+    def _fuse(self, frames: np.ndarray, anchors: np.ndarray, *, whole: bool) -> np.ndarray:
+        """Labels (f, 2) of the frames at positions `frames`, from members of the pool as anchors.
+
+        With `whole` the anchors among the clip's own frames are compared with all of the clip, which is remembered.
+        """
+        clip, pool = self.clip, self.pool
+        own = pool.clip[anchors] == self.number
+        faces = self._embeddings(pool.rows[anchors])
+        queries = Queries(self._own[frames], clip.times_s[frames], clip.quality[frames])
+        support = Support(
+            embeddings=faces,
+            labels=pool.truth[anchors],
+            times_s=np.where(own, pool.times_s[anchors], np.nan),
+            own_track=own,
+            own_person=pool.person[anchors] == clip.person,
+            weights=np.ones(len(anchors)),
+            quality=pool.quality[anchors],
         )
-    return np.arange(0, 1 if protocol == "first" else frames, stride)
+        k = len(anchors)
+        if whole and own.all():
+            similar, deltas = self._within(anchors)
+            among = deltas[pool.position[anchors]]
+            similar, deltas = similar[frames], deltas[frames]
+        else:
+            similar, deltas = compare_all(queries.embeddings, faces, self.model.compare)
+            among = np.zeros((k, k, 2))
+            if self.model.method == "kriging":
+                _, among = compare_all(faces, faces, self.model.compare)
+        return fuse_compared(
+            queries,
+            support,
+            Compared(similar, deltas, among),
+            method=self.model.method,
+            time_scale_s=self.model.time_scale_s,
+            krige=self.model.krige,
+        ).labels
 
-
-def label_clip(
-    clip: Clip,
-    embeddings: np.ndarray,
-    protocol: Protocol,
-    *,
-    stride: int,
-    labeller: Labeller,
-    mean: np.ndarray,
-    zero_shot: np.ndarray,
-) -> Labelled:
-    """Labels one clip by every method.
-
-    Args:
-        clip: The clip, of n frames.
-        embeddings: float32 (n, d).
-        protocol: Which frames are anchors.
-        stride: Frames between anchors, for `stride`.
-        labeller: The model, by way of `mtclar.labelling`.
-        mean: float64 (2,), mean training label.
-        zero_shot: float64 (n, 2), the supervised head's labels.
-    """
-    n = len(clip)
-    anchors = anchor_positions(n, protocol, stride)
-    labels = clip.truth[anchors]
-    causal = np.empty((n, 2))
-    for start, end in zip(anchors, [*anchors[1:], n], strict=True):
-        part = slice(start, end)
-        causal[part] = labeller(embeddings[part], clip.times_s[part], np.zeros(1, int), clip.truth[start : start + 1])
-    given = copy_latest(clip.times_s, clip.times_s[anchors], labels)
-    methods = {"mtclar": causal}
-    if protocol == "stride":
-        methods["mtclar_fused"] = labeller(embeddings, clip.times_s, anchors, labels)
-    methods |= {
-        "copy": given,
-        "interpolate": interpolate(clip.times_s, clip.times_s[anchors], labels),
-        "class_mean": np.tile(mean, (n, 1)),
-        "zero_shot": zero_shot,
-    }
-    return Labelled(clip, anchors, given, methods)
+    def _within(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Similarity (n, k) and differences (n, k, 2) of all frames and some frames of the clip."""
+        missing = [member for member in members.tolist() if member not in self._columns]
+        if missing:
+            at = self.pool.position[missing]
+            similar, deltas = compare_all(self._own, self._own[at], self.model.compare)
+            self._columns |= {member: (similar[:, j], deltas[:, j]) for j, member in enumerate(missing)}
+        columns: Sequence[tuple[np.ndarray, np.ndarray]] = [self._columns[member] for member in members.tolist()]
+        return np.stack([same for same, _ in columns], axis=1), np.stack([delta for _, delta in columns], axis=1)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from mtclar.evaluation.bootstrap import Bootstrap, Draws, block, by_cluster
-from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.clips import DIMENSIONS, Clip
 from mtclar.evaluation.fine import fine_block, skill
 from mtclar.evaluation.metrics import from_sums
 from mtclar.evaluation.pooling import sums_by_clip
 from mtclar.evaluation.protocol import Labelled
 
-BASELINES = ("copy", "interpolate", "class_mean")
+BASELINES = ("copy", "interpolate", "pchip", "class_mean")
 """What mtclar is compared with, frame by frame."""
 
 EFFORTLESS = ("copy", "interpolate")
@@ -31,7 +31,13 @@ def affect_block(bootstrap: Bootstrap, truth: np.ndarray, prediction: np.ndarray
 
 
 def score_clips(
-    labelled: Sequence[Labelled], *, with_anchors: bool, resamples: int, rng: np.random.Generator
+    labelled: Sequence[Labelled],
+    *,
+    with_anchors: bool,
+    cluster: str,
+    resamples: int,
+    rng: np.random.Generator,
+    fine: bool = True,
 ) -> dict[str, Any]:
     """Scores every method over all frames of all clips together (pooled), with intervals by clip.
 
@@ -39,16 +45,20 @@ def score_clips(
 
     - `delta_ccc`: CCC of the deviations from the given label, y - y_anchor against p - y_anchor. It takes away what the
       anchor gives away; copying the anchor has 0.
+    - `sagr_nonzero`: SAGR over the frames whose true label is not 0, and `zero_truths`: how many are. To SAGR a truth
+      of 0 is met by 0 alone, and many labels on the grid of tenths are 0.
     - `clip_ccc`: mean CCC of the clips that have one, and `undefined_clips`: how many clips have no PCC, because truth
       or prediction does not move in them;
     - `sums`: the nine sums of `metrics.sums`, from which several evaluations are pooled exactly;
     - `fine`: `fine.fine_block`, with `skill` against copying and interpolating.
 
     Args:
-        labelled: The clips, each labelled by the same methods.
+        labelled: The clips; a method that does not label all of them is left out.
         with_anchors: Whether the anchor frames are scored too; they are nearly free, so they are not by default.
+        cluster: What the bootstrap draws: `clip`, or `subject` with all of a person's clips.
         resamples: Of the bootstrap.
         rng: Where its draws come from.
+        fine: Whether to add the finer metrics.
 
     Returns:
         `{method: {dimension: block}, "gain": {baseline: {dimension: block}}, "n_clips": ..., ...}`; a gain is mtclar
@@ -69,9 +79,9 @@ def score_clips(
     truth = np.concatenate([item.clip.truth[mask] for item, mask in kept])
     given = np.concatenate([item.given[mask] for item, mask in kept])
     position = np.concatenate([np.flatnonzero(mask) for _, mask in kept])
-    bootstrap = by_cluster(clip, resamples, rng)
+    bootstrap = by_cluster(clusters([item.clip for item, _ in kept], cluster)[clip], resamples, rng)
     draws: dict[str, dict[str, dict[str, Draws]]] = {}
-    for method in kept[0][0].methods:
+    for method in [name for name in kept[0][0].methods if all(name in item.methods for item, _ in kept)]:
         predicted = np.concatenate([item.methods[method][mask] for item, mask in kept])
         draws[method], found[method] = {}, {}
         for k, name in enumerate(DIMENSIONS):
@@ -79,15 +89,32 @@ def score_clips(
             draws[method][name] = bootstrap.regression(y, p)
             draws[method][name]["delta_ccc"] = bootstrap.regression(y - a, p - a)["ccc"]
             found[method][name] = {**block(draws[method][name]), **_per_clip(clip, y, p)}
-            found[method][name]["fine"] = fine_block(bootstrap, y, p, clip=clip, position=position)
-    for method in draws:
+            found[method][name] |= _signs(y, p)
+            if fine:
+                found[method][name]["fine"] = fine_block(bootstrap, y, p, clip=clip, position=position)
+    for method in draws if fine else ():
         for name in DIMENSIONS:
             own = draws[method][name]["rmse"]
             found[method][name]["fine"]["skill"] = block(
-                {other: skill(own, draws[other][name]["rmse"]) for other in EFFORTLESS}
+                {other: skill(own, draws[other][name]["rmse"]) for other in EFFORTLESS if other in draws}
             )
-    found["gain"] = {other: _gain(draws["mtclar"], draws[other]) for other in BASELINES}
+    found["gain"] = {other: _gain(draws["mtclar"], draws[other]) for other in BASELINES if other in draws}
     return found
+
+
+def clusters(clips: Sequence[Clip], cluster: str) -> np.ndarray:
+    """What the bootstrap draws, for each of some clips (c,): the clip's number or its person."""
+    return np.array([clip.person for clip in clips], dtype=str) if cluster == "subject" else np.arange(len(clips))
+
+
+def _signs(truth: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
+    """SAGR where the truth is not 0, and how often it is 0."""
+    signed = truth != 0
+    agrees = np.sign(truth[signed]) == np.sign(prediction[signed])
+    return {
+        "sagr_nonzero": float(agrees.mean()) if len(agrees) else float("nan"),
+        "zero_truths": int((~signed).sum()),
+    }
 
 
 def _per_clip(clip: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:

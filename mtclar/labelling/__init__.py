@@ -4,12 +4,13 @@ Evaluate and label both call `label_track`, so what is judged is what labels.
 """
 
 from mtclar.labelling.bands import confidence, half_widths
-from mtclar.labelling.baselines import copy_latest, interpolate
+from mtclar.labelling.baselines import copy_latest, interpolate, pchip
 from mtclar.labelling.engine import Estimate, compare_all, fuse_compared, label_frames, label_track
 from mtclar.labelling.fusion import METHODS, fuse, fusion_weights
-from mtclar.labelling.support import Compare, Compared, Krige, Queries, Support, Votes
+from mtclar.labelling.support import FULL_QUALITY_PX, Compare, Compared, Krige, Queries, Support, Votes, box_quality
 
 __all__ = [
+    "FULL_QUALITY_PX",
     "METHODS",
     "Compare",
     "Compared",
@@ -18,6 +19,7 @@ __all__ = [
     "Queries",
     "Support",
     "Votes",
+    "box_quality",
     "compare_all",
     "confidence",
     "copy_latest",
@@ -28,4 +30,5 @@ __all__ = [
     "interpolate",
     "label_frames",
     "label_track",
+    "pchip",
 ]

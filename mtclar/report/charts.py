@@ -23,6 +23,7 @@ COLOURS = {
     "mtclar_fused": "#8f2d56",
     "copy": "#8796a5",
     "interpolate": "#2c7fb8",
+    "pchip": "#6a51a3",
     "class_mean": "#b8a25a",
     "zero_shot": "#4d9a6a",
 }
@@ -32,6 +33,7 @@ NAMES = {
     "mtclar_fused": "mtclar, all anchors",
     "copy": "copy anchor",
     "interpolate": "interpolate",
+    "pchip": "smooth curve",
     "class_mean": "class mean",
     "zero_shot": "zero-shot head",
 }
@@ -130,6 +132,30 @@ def intervals(few_shot: Mapping[str, Any], methods: Sequence[str], metric: str =
         ax.set_ylim(-0.6, len(methods) - 0.4)
         low, high = ax.get_xlim()
         ax.set_xlim(min(low, 0.0) - 0.02, max(high, 1.0))
+    return fig
+
+
+def budgets(found: Mapping[str, Any], methods: Sequence[str]) -> Figure:
+    """RMSE by the share of frames that are given, with 95 % intervals, valence and arousal side by side."""
+    fig, axes = _figure(9.4, 3.6, 1, 2, sharey=True)
+    blocks = sorted(found.values(), key=lambda block: block["nominal"])
+    for ax, dimension in zip(axes[0], DIMENSIONS, strict=True):
+        at = np.arange(len(blocks))
+        for k, method in enumerate(methods):
+            scores = [block[method][dimension] for block in blocks]
+            beside = at + 0.06 * (k - (len(methods) - 1) / 2)
+            bounds = ([score[side]["rmse"] for score in scores] for side in ("ci_low", "ci_high"))
+            ax.vlines(beside, *bounds, color=COLOURS[method], lw=2.5, alpha=0.35)
+            style = "-" if method.startswith("mtclar") else "--"
+            ax.plot(beside, [score["rmse"] for score in scores], f"o{style}", color=COLOURS[method], ms=4, lw=1.5)
+        ax.set_title(f"{dimension} RMSE", fontsize=9.5, loc="left")
+        ax.set_xticks(at, [f"{block['nominal']:.0%}\n({block['realised']:.1%})" for block in blocks])
+        ax.set_xlabel("frames labelled by hand (the share that came out)", fontsize=8.5)
+        ax.set_ylim(bottom=0)
+    handles = list(axes[0][0].get_lines())
+    fig.legend(
+        handles, [NAMES[method] for method in methods], loc="outside upper center", ncols=4, fontsize=9, frameon=False
+    )
     return fig
 
 

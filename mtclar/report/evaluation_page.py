@@ -15,6 +15,7 @@ from mtclar.evaluation.protocol import Labelled
 from mtclar.evaluation.scores import BASELINES
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
 from mtclar.report import charts
+from mtclar.report.anchors_page import budgets_part, release_part, span, supports_part
 from mtclar.report.page import Markup, Section, figure, table, text, write_page
 
 _SHOWN = {"first": ("mtclar", "copy"), "stride": ("mtclar", "copy", "interpolate")}
@@ -32,10 +33,15 @@ def write_evaluation(path: Path, judgement: Judgement, shown: Sequence[int], fac
     """
     metrics = judgement.metrics
     sections = [Section("Summary", _summary(metrics))]
+    if metrics["notes"]:
+        sections.append(Section("Notes", Markup("").join(text(note) for note in metrics["notes"])))
     if shown:
         sections += [
             Section("One anchor a clip", _few_shot(judgement, "first", shown)),
             Section(f"An anchor every {metrics['stride']} frames", _few_shot(judgement, "stride", shown)),
+            Section("Where anchors come from", supports_part(metrics)),
+            Section("Error against budget", budgets_part(metrics)),
+            Section("As the release counts", release_part(metrics)),
         ]
     if metrics["pairs"]["n_pairs"]:
         sections.append(Section("Pairs of faces", _pairs(judgement)))
@@ -115,7 +121,7 @@ def _verdict(found: Mapping[str, Any]) -> str:
     parts = []
     for dimension in DIMENSIONS:
         groups: dict[str, list[str]] = {}
-        for name in BASELINES:
+        for name in (name for name in BASELINES if name in found["gain"]):
             gain = found["gain"][name][dimension]
             words = "above {} with intervals that overlap" if gain["ccc"] > 0 else "not above {}"
             words = "above {} with intervals apart" if gain["separate"] else words
@@ -146,12 +152,14 @@ def _some(count: int) -> np.ndarray:
 def _pairs(judgement: Judgement) -> Markup:
     """Similarity, and predicted against true differences."""
     found, pairs = judgement.metrics["pairs"], judgement.pairs
-    same = found["similarity"]
-    body = text(
-        f"Whether two faces show one expression: {same['accuracy']:.3f} of {found['n_pairs']} pairs are told right "
-        f"(95 % interval {same['ci_low']['accuracy']:.3f} to {same['ci_high']['accuracy']:.3f}; chance 0.5; always the "
-        f"more frequent answer {same['majority']['accuracy']:.3f})."
-    )
+    body = text("The model does not say whether two faces show one expression (train.tasks).")
+    if "similarity" in found:
+        same = found["similarity"]
+        body = text(
+            f"Whether two faces show one expression: {same['accuracy']:.3f} of {found['n_pairs']} pairs are told right "
+            f"(95 % interval {same['ci_low']['accuracy']:.3f} to {same['ci_high']['accuracy']:.3f}; chance 0.5; always "
+            f"the more frequent answer {same['majority']['accuracy']:.3f})."
+        )
     if "delta" not in found:
         return body
     blocks = [("mtclar", found["delta"]), ("no difference", found["delta"]["zero"]), ("mean", found["delta"]["mean"])]
@@ -159,9 +167,10 @@ def _pairs(judgement: Judgement) -> Markup:
         [f"{name}, {dimension}", *(block[dimension][metric] for metric in ("ccc", "pcc", "rmse", "mae", "sagr"))]
         for dimension in DIMENSIONS
         for name, block in blocks
+        if dimension in block
     ]
     body += table(pd.DataFrame(rows, columns=["difference", "CCC", "PCC", "RMSE", "MAE", "SAGR"]))
-    known = np.flatnonzero(np.isfinite(pairs.delta).all(axis=1))
+    known = np.flatnonzero(np.isfinite(pairs.delta + pairs.delta_p).all(axis=1))
     pick = known[_some(len(known))]
     body += text(f"Predicted against true differences ({len(pick)} of {len(known)} pairs):")
     return body + figure(
@@ -194,13 +203,8 @@ def _band(judgement: Judgement) -> Markup:
     if found["same_clips"]:
         words += " The coverage below is measured on the very same clips, so it says nothing of new ones."
     rows = [
-        [name, found[name]["half_width"], found[name].get("coverage"), _range(found[name], "coverage")]
+        [name, found[name]["half_width"], found[name].get("coverage"), span(found[name], "coverage")]
         for name in DIMENSIONS
     ]
     head = ["dimension", "half width", "share of judged frames inside", "95 % interval"]
     return text(words) + table(pd.DataFrame(rows, columns=head))
-
-
-def _range(block: Mapping[str, Any], name: str) -> str:
-    low, high = (block.get(side, {}).get(name, np.nan) for side in ("ci_low", "ci_high"))
-    return "–" if np.isnan(low) else f"{low:.3f} to {high:.3f}"

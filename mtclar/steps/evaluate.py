@@ -17,7 +17,7 @@ from mtclar.evaluation.judge import Embeddings, Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
 from mtclar.evaluation.scores import plain
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, headline, summary_rows
-from mtclar.learning.sampler import check_belong
+from mtclar.learning.pairs import check_belong
 from mtclar.progress import Progress, silent
 from mtclar.revision import data_revision, git_revision
 from mtclar.settings import EvaluateSettings
@@ -64,7 +64,7 @@ def run(
     """
     store = FacesStore(faces)
     table = read_table(pairs / "pairs.parquet", PAIRS)
-    rows = rows_needed(store.table, table, s.split)
+    rows = rows_needed(store.table, table, s)
     check_belong(table[table["split"] == s.split], store.table)
     # torch takes seconds to import: what can be wrong without it has been said by now.
     from mtclar.model.predictor import TorchPredictor
@@ -102,7 +102,7 @@ def write(folder: Path, found: Judgement, facts: dict[str, str]) -> None:
     for name, content in contents.items():
         text = json.dumps(plain(content), indent=2, allow_nan=False)
         (folder / name).write_text(text + "\n", encoding="utf-8")
-    shown = spread_of_clips(found.labelled["first"], _CURVES)
+    shown = spread_of_clips(found.labelled.get("first", []), _CURVES)
     (folder / "plots").mkdir()
     for name, frame in plot_tables(found, shown).items():
         frame.to_csv(folder / "plots" / f"{name}.csv", index=False, float_format="%.5g")

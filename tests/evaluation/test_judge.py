@@ -210,15 +210,15 @@ def test_two_tracks_of_one_clip_are_two_clips():
 def test_a_split_with_nothing_to_judge_is_refused_in_one_sentence():
     faces = faces_table(picture_rows(np.random.default_rng(0), ["t"], "train"))
     with pytest.raises(MtclarError, match="split 'test' has no labelled clips, pictures or pairs"):
-        rows_needed(faces, pairs_table(faces, np.random.default_rng(0)), SETTINGS.split)
+        rows_needed(faces, pairs_table(faces, np.random.default_rng(0)), SETTINGS)
 
 
 def test_pairs_of_another_store_are_refused(world):
     faces, pairs = world
     with pytest.raises(MtclarError, match="run 'mtclar pair' on this store"):
-        rows_needed(faces, pairs.assign(left=10**6), "test")
+        rows_needed(faces, pairs.assign(left=10**6), SETTINGS)
     with pytest.raises(MtclarError, match="faces of another split"):
-        rows_needed(faces, pairs.assign(split="test"), "test")
+        rows_needed(faces, pairs.assign(split="test"), SETTINGS)
 
 
 def test_every_few_shot_method_has_the_finer_metrics_and_its_skill_against_the_anchors_alone(blind, fair):
