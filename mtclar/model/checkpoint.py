@@ -57,13 +57,18 @@ def load_checkpoint(folder: Path) -> tuple[MTCLAR, dict[str, Any]]:
     except ValueError as error:
         raise MtclarError(f"{folder / FACTS}: not a checkpoint's JSON ({error}); run 'mtclar train' again.") from error
     try:
-        if about["schema_version"] != SCHEMA_VERSION:
-            raise MtclarError(
-                f"{folder / FACTS}: schema version {about['schema_version']}, this mtclar reads {SCHEMA_VERSION}; run "
-                "'mtclar train' again."
-            )
-        spec, facts, digest = about["spec"], dict(about["facts"]), about["weights_sha256"]
+        version, spec = about["schema_version"], about["spec"]
+        facts, digest = dict(about["facts"]), about["weights_sha256"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise MtclarError(f"{folder / FACTS}: not a checkpoint's JSON ({error}); run 'mtclar train' again.") from error
+    if version != SCHEMA_VERSION:
+        raise MtclarError(
+            f"{folder / FACTS}: schema version {version}, this mtclar reads {SCHEMA_VERSION}; run 'mtclar train' again."
+        )
+    try:
         model = MTCLAR(ModelSpec(**{**spec, "encoder": encoder_from_dict(spec["encoder"])}))
+    except MtclarError as error:
+        raise MtclarError(f"{folder / FACTS}: describes no network of this mtclar: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:
         raise MtclarError(f"{folder / FACTS}: not a checkpoint's JSON ({error}); run 'mtclar train' again.") from error
     if hashlib.sha256(weights).hexdigest() != digest:

@@ -59,11 +59,39 @@ def test_weights_of_another_size_are_refused(tmp_path, model):
         load_checkpoint(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 2}', '{"schema_version": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 2}', '{"schema_version": 1}', '{"facts": 3}'])
 def test_a_file_that_is_not_a_checkpoints_json_is_refused(tmp_path, model, text):
     save_checkpoint(tmp_path, model, {})
     (tmp_path / FACTS).write_text(text)
     with pytest.raises(MtclarError, match=FACTS):
+        load_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_of_an_earlier_mtclar_is_refused(tmp_path, model):
+    save_checkpoint(tmp_path, model, {})
+    about = json.loads((tmp_path / FACTS).read_text())
+    (tmp_path / FACTS).write_text(json.dumps(about | {"schema_version": 1}))
+    with pytest.raises(MtclarError, match=r"schema version 1, this mtclar reads 2; run 'mtclar train' again"):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"encoder": {}}, "not a checkpoint's JSON"),
+        ({"encoder": 3}, "not a checkpoint's JSON"),
+        ({"more": 3}, "not a checkpoint's JSON"),
+        ({"fusion": "subtract"}, r"model\.json: describes no network of this mtclar: unknown fusion 'subtract'"),
+        ({"encoder": {"name": "vit"}}, r"model\.json: describes no network of this mtclar: unknown encoder 'vit'"),
+        ({"encoder": {"name": "emofan-nano"}}, "encoder 'emofan-nano': 'input_size' is missing"),
+    ],
+)
+def test_a_spec_that_cannot_be_built_is_refused(tmp_path, model, change, sentence):
+    save_checkpoint(tmp_path, model, {})
+    about = json.loads((tmp_path / FACTS).read_text())
+    about["spec"] |= change
+    (tmp_path / FACTS).write_text(json.dumps(about))
+    with pytest.raises(MtclarError, match=sentence):
         load_checkpoint(tmp_path)
 
 
