@@ -46,15 +46,16 @@ FACES = pa.schema(
 PAIRS = pa.schema(
     [
         ("split", pa.string()),
-        ("block", pa.int64()),  # pairs of one block share a few unique faces
-        ("left", pa.int64()),  # rows of the faces store; left is the query, right the anchor
-        ("right", pa.int64()),
-        ("similar", pa.bool_()),
-        ("d_valence", pa.float64()),  # label(left) - label(right)
-        ("d_arousal", pa.float64()),
-        ("wheel_distance", pa.int64()),  # 1 + steps along the ring of expressions
+        ("block", pa.int32()),  # pairs of one block share a few unique faces
+        ("left", pa.int32()),  # rows of the faces store; left is the query, right the anchor
+        ("right", pa.int32()),
+        ("similar", pa.bool_()),  # whether both show one expression, null where one is not known
+        ("d_valence", pa.float32()),  # label(left) - label(right), NaN where one is not known
+        ("d_arousal", pa.float32()),
+        ("wheel_distance", pa.float64()),  # of the two expressions, null where one is not known
     ]
 )
+"""One row per pair; there may be ten million, hence numbers of four bytes."""
 
 LABELS = pa.schema(
     [
@@ -101,7 +102,7 @@ def write_table(frame: pd.DataFrame, path: Path, schema: pa.Schema, metadata: di
         raise MtclarError(f"{path}: a column does not have its declared type ({error}).") from error
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **(metadata or {})})
     with whole_file(path) as partial:
-        pq.write_table(table, partial)
+        pq.write_table(table, partial, compression="zstd")
 
 
 def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:

@@ -10,10 +10,19 @@ import numpy as np
 import pandas as pd
 
 from mtclar.data.store import FacesStore
-from mtclar.data.tables import EXPRESSIONS, PAIRS, SPLITS, write_table
+from mtclar.data.tables import PAIRS, SPLITS, write_table
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
-from mtclar.learning.sampler import class_pairs, expression_codes, pairs_table, person_pairs
+from mtclar.learning.pairs import (
+    Draw,
+    affect_pairs,
+    class_pairs,
+    distances,
+    expression_codes,
+    pairs_table,
+    partners,
+    person_pairs,
+)
 from mtclar.settings import PairSettings
 
 
@@ -31,10 +40,12 @@ class PairResult:
 def run(s: PairSettings, *, faces: Path, verdict: Path, out: Path) -> PairResult:
     """Draws the pairs of each split and writes them to `out`/pairs.parquet (`tables.PAIRS`).
 
-    Half of the pairs are of one expression and half of two, expressions uniform. In the train split a share of
-    `s.person_share` pairs faces of one person instead; `similar` is null there where an expression is not known.
-    Validation and test are drawn by expression alone, and have no pairs where they have no expressions. An expression
-    that a split lacks is left out of its pairs: whether one may be lacking is for `mtclar validate` to say.
+    The train split is drawn as `s.sampling` says: by expression, half of the pairs of one and half of two, or by
+    valence and arousal (`affect`). A share of `s.person_share` pairs faces of one person instead, whatever they
+    express. Validation and test are drawn by expression and uniformly (`release`) whatever the mode, so that what is
+    measured on them can be compared and guessing is right half of the time; by `affect` where they have no
+    expressions. An expression that a split lacks is left out of its pairs: whether one may be lacking is for `mtclar
+    validate` to say. Everywhere `similar` is null where an expression is not known.
 
     Args:
         s: The section `pair` of params.yaml.
@@ -43,18 +54,25 @@ def run(s: PairSettings, *, faces: Path, verdict: Path, out: Path) -> PairResult
         out: Folder to write.
 
     Raises:
-        MtclarError: The verdict is missing or against the faces, or a split has too few faces to draw from.
+        MtclarError: The verdict is missing or against the faces, the settings or the labels are impossible, or a split
+            has too few faces to draw from.
     """
     _check(verdict)
+    apart = distances(s)
+    weights = None if s.sampling == "affect" else partners(s.sampling, apart, s.wheel_exponent)
     table = FacesStore(faces).table
+    _check_labels(table)
     parts: list[pd.DataFrame] = []
+    counts: dict[str, int] = {}
     for number, split in enumerate(SPLITS):
+        chosen = table[table["split"] == split]
         rng = np.random.default_rng([s.seed, number])
-        share = s.person_share if split == "train" else 0.0
-        parts.append(_draw(s, table[table["split"] == split], split, share, rng))
+        draws = _train(s, chosen, weights, rng) if split == "train" else _held_out(s, chosen, split, rng)
+        parts += [pairs_table(chosen, draw, split, apart) for draw in draws]
+        counts[split] = sum(len(draw.block) for draw in draws)
     with whole_folder(out, known_by="pairs.parquet") as partial:
         write_table(pd.concat(parts, ignore_index=True), partial / "pairs.parquet", PAIRS)
-    return PairResult({split: len(part) for split, part in zip(SPLITS, parts, strict=True)}, out / "pairs.parquet")
+    return PairResult(counts, out / "pairs.parquet")
 
 
 def _check(verdict: Path) -> None:
@@ -68,37 +86,49 @@ def _check(verdict: Path) -> None:
         raise MtclarError(f"{path}: the faces did not pass validation; mend what it lists and run 'mtclar crop' again.")
 
 
+def _check_labels(faces: pd.DataFrame) -> None:
+    """Raises if a label lies outside its range: its differences would lie outside of what a network can say."""
+    for name in ("valence", "arousal"):
+        if len(beyond := faces[faces[name].abs() > 1]):
+            first = beyond.iloc[0]
+            raise MtclarError(
+                f"face {first['face_id']} has {name} {first[name]:g}, but labels lie in [-1, 1]; "
+                "mend its source and run 'mtclar crop' again."
+            )
+
+
+def _train(s: PairSettings, faces: pd.DataFrame, weights: np.ndarray | None, rng: np.random.Generator) -> list[Draw]:
+    """The pairs of the train split; blocks of people come after the others."""
+    of_people = round(s.pairs * s.person_share)
+    draws: list[Draw] = []
+    if s.pairs > of_people:
+        draws.append(_draw(s, faces, s.pairs - of_people, "train", weights, rng))
+    if of_people:
+        labelled = (faces["valence"].notna() & faces["arousal"].notna()).to_numpy()
+        people = np.where(labelled, pd.factorize(faces["subject_id"])[0], -1)
+        draw = person_pairs(people, of_people, block_faces=s.block_faces, block_pairs=s.block_pairs, rng=rng)
+        draws.append(draw._replace(block=draw.block + sum(d.block.max(initial=-1) + 1 for d in draws)))
+    return draws
+
+
+def _held_out(s: PairSettings, faces: pd.DataFrame, split: str, rng: np.random.Generator) -> list[Draw]:
+    """The pairs of validation or test: by expression where there are any, by affect where not, none where neither."""
+    if faces["expression"].notna().any():
+        return [_draw(s, faces, s.pairs_held_out, split, partners("release", distances(s), 0.0), rng)]
+    if len(faces[["valence", "arousal"]].dropna().drop_duplicates()) > 1:
+        return [_draw(s, faces, s.pairs_held_out, split, None, rng)]
+    return []
+
+
 def _draw(
-    s: PairSettings, faces: pd.DataFrame, split: str, person_share: float, rng: np.random.Generator
-) -> pd.DataFrame:
-    """The pairs of one split; blocks of people come after those of classes."""
-    total = s.pairs if split == "train" else s.pairs_held_out
-    of_people = round(total * person_share)
-    codes = expression_codes(faces)
-    tables: list[pd.DataFrame] = []
-    if split == "train" or (codes >= 0).any():
-        if total > of_people:
-            _check_classes(codes, split)
-            draw = class_pairs(codes, total - of_people, block_faces=s.block_faces, block_pairs=s.block_pairs, rng=rng)
-            tables.append(pairs_table(faces, draw, split))
-        if of_people:
-            labelled = (faces["valence"].notna() & faces["arousal"].notna()).to_numpy()
-            people = np.where(labelled, pd.factorize(faces["subject_id"])[0], -1)
-            draw = person_pairs(people, of_people, block_faces=s.block_faces, block_pairs=s.block_pairs, rng=rng)
-            start = int(tables[0]["block"].max()) + 1 if tables else 0
-            tables.append(pairs_table(faces, draw._replace(block=draw.block + start), split))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=PAIRS.names)
-
-
-def _check_classes(codes: np.ndarray, split: str) -> None:
-    """Raises if an expression that occurs, or had to, has too few faces to pair; which may be absent, validate says."""
-    counts = dict(zip(EXPRESSIONS, np.bincount(codes[codes >= 0], minlength=len(EXPRESSIONS)), strict=True))
-    if alone := [name for name, n in counts.items() if n == 1]:
-        raise MtclarError(
-            f"the {split} split has only one face of {', '.join(alone)}, and a pair needs two; crop more faces."
-        )
-    if sum(n > 0 for n in counts.values()) < 2:
-        raise MtclarError(
-            f"the {split} split has faces of {', '.join(name for name, n in counts.items() if n) or 'no expression'} "
-            "alone, and pairs need at least two expressions; crop more faces, or set pair.person_share to 1."
-        )
+    s: PairSettings, faces: pd.DataFrame, pairs: int, split: str, weights: np.ndarray | None, rng: np.random.Generator
+) -> Draw:
+    """Pairs by expression, the second drawn by `weights` (8, 8); by affect without them."""
+    try:
+        if weights is None:
+            labels = faces[["valence", "arousal"]].to_numpy(float)
+            return affect_pairs(labels, pairs, block_faces=s.block_faces, block_pairs=s.block_pairs, rng=rng)
+        codes = expression_codes(faces)
+        return class_pairs(codes, weights, pairs, block_faces=s.block_faces, block_pairs=s.block_pairs, rng=rng)
+    except MtclarError as error:
+        raise MtclarError(f"the {split} split: {error}") from None

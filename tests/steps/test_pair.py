@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 
 from mtclar.data.store import FacesStore, FacesWriter
-from mtclar.data.tables import PAIRS, read_table
+from mtclar.data.tables import EXPRESSIONS, PAIRS, read_table
 from mtclar.errors import MtclarError
-from mtclar.settings import PairSettings
+from mtclar.settings import PairSettings, read_params
 from mtclar.steps import pair
 from tests.toy_faces import write_faces
 
-SETTINGS = PairSettings(seed=3, pairs=1024, pairs_held_out=256, person_share=0.25, block_faces=16, block_pairs=64)
+SIZES = {"seed": 3, "pairs": 1024, "pairs_held_out": 256, "person_share": 0.25, "block_faces": 16, "block_pairs": 64}
+SETTINGS = PairSettings.model_validate({**read_params()["pair"], "sampling": "release", **SIZES})
+MODES = ["release", "wheel-near", "wheel-far", "polarity", "affect"]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +50,8 @@ def test_differences_and_similarity_are_those_of_the_two_faces(tmp_path, faces, 
     known = FacesStore(faces).table
     for row in table.sample(200, random_state=0).itertuples():
         a, b = known.loc[row.left], known.loc[row.right]
-        assert row.d_valence == pytest.approx(a.valence - b.valence)
-        assert row.d_arousal == pytest.approx(a.arousal - b.arousal)
+        assert row.d_valence == pytest.approx(a.valence - b.valence, abs=1e-6)
+        assert row.d_arousal == pytest.approx(a.arousal - b.arousal, abs=1e-6)
         if isinstance(a.expression, str) and isinstance(b.expression, str):
             assert row.similar == (a.expression == b.expression)
         else:
@@ -67,6 +69,39 @@ def test_the_share_of_people_comes_in_blocks_of_its_own_and_only_in_training(tmp
     rest = table[(table["split"] != "train") | table["block"].isin(own.index[own < 1])]
     assert rest["similar"].notna().all()
     assert rest.groupby(["split", "block"])["similar"].mean().eq(0.5).all()
+
+
+@pytest.mark.parametrize("sampling", MODES)
+def test_every_mode_keeps_the_share_of_people_and_draws_what_is_held_out_alike(tmp_path, faces, verdict, sampling):
+    tables = {}
+    for name in ("release", sampling):
+        settings = SETTINGS.model_copy(update={"sampling": name})
+        pair.run(settings, faces=faces, verdict=verdict, out=tmp_path / name)
+        tables[name] = read_table(tmp_path / name / "pairs.parquet", PAIRS)
+    people = FacesStore(faces).table["subject_id"].to_numpy()
+    table = tables[sampling]
+    train = table[table["split"] == "train"]
+    assert len(train) == 1024
+    assert (people[train["left"]] == people[train["right"]])[-256:].all()
+    assert train["block"].nunique() == 16
+    held_out = [tables[name][tables[name]["split"] != "train"].reset_index(drop=True) for name in ("release", sampling)]
+    pd.testing.assert_frame_equal(*held_out)
+    drawn = train[:768]
+    if sampling == "affect":
+        assert drawn["similar"].isna().any()
+    else:
+        assert drawn["similar"].mean() == 0.5
+
+
+def test_a_matrix_of_distances_fills_the_wheel_distance(tmp_path, faces, verdict):
+    matrix = [[abs(i - j) + 0.5 for j in range(8)] for i in range(8)]
+    settings = PairSettings.model_validate({**SETTINGS.model_dump(), "distances": matrix})
+    pair.run(settings, faces=faces, verdict=verdict, out=tmp_path / "out")
+    table = read_table(tmp_path / "out" / "pairs.parquet", PAIRS)
+    names = FacesStore(faces).table["expression"]
+    for row in table[table["wheel_distance"].notna()].sample(50, random_state=0).itertuples():
+        i, j = (EXPRESSIONS.index(names[face]) for face in (row.left, row.right))
+        assert row.wheel_distance == matrix[i][j]
 
 
 def test_the_same_seed_writes_the_same_pairs(tmp_path, faces, verdict):
@@ -98,12 +133,12 @@ def _store(folder: Path, expressions: list[str | None]) -> None:
     with FacesWriter(folder, size=32, quality=90) as writer:
         for i, name in enumerate(expressions):
             row = {"face_id": str(i), "dataset": "toy", "subject_id": f"p{i // 2}", "split": "train"}
-            writer.add({**row, "valence": i / 10, "arousal": 0.0, "expression": name}, np.zeros((32, 32, 3), np.uint8))
+            writer.add({**row, "valence": i / 20, "arousal": 0.0, "expression": name}, np.zeros((32, 32, 3), np.uint8))
 
 
 def test_an_expression_with_one_face_is_named_with_its_split(tmp_path, verdict):
     _store(tmp_path / "faces", ["neutral", "happy", "sad", "surprise", "fear", "disgust", "anger"] * 2 + ["contempt"])
-    with pytest.raises(MtclarError, match="the train split has only one face of contempt"):
+    with pytest.raises(MtclarError, match=r"the train split: .* only one face of contempt"):
         pair.run(SETTINGS, faces=tmp_path / "faces", verdict=verdict, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -111,7 +146,7 @@ def test_an_expression_with_one_face_is_named_with_its_split(tmp_path, verdict):
 @pytest.mark.parametrize(("expressions", "which"), [([None] * 8, "no expression"), (["sad"] * 8, "sad")])
 def test_a_single_expression_cannot_be_paired_by_expression(tmp_path, verdict, expressions, which):
     _store(tmp_path / "faces", expressions)
-    with pytest.raises(MtclarError, match=f"faces of {which} alone"):
+    with pytest.raises(MtclarError, match=f"the train split: .* faces of {which} alone"):
         pair.run(SETTINGS, faces=tmp_path / "faces", verdict=verdict, out=tmp_path / "out")
 
 
@@ -130,7 +165,42 @@ def test_faces_without_expressions_can_be_paired_by_person_alone(tmp_path, verdi
     table = read_table(tmp_path / "out" / "pairs.parquet", PAIRS)
     assert result.pairs == {"train": 1024, "validation": 0, "test": 0}
     assert table["similar"].isna().all()
-    assert (table["d_valence"].abs().round(6) == 0.1).all()
+    assert (table["d_valence"].abs().round(6) == 0.05).all()
+
+
+def test_data_without_expressions_is_paired_by_affect_in_every_split(tmp_path, verdict):
+    with FacesWriter(tmp_path / "faces", size=32, quality=90) as writer:
+        for i in range(90):
+            split = ("train", "validation", "test")[i % 3]
+            row = {"face_id": str(i), "dataset": "toy", "subject_id": f"p{i // 9}", "split": split}
+            affect = {"valence": i / 90, "arousal": 0.5 - (i % 7) / 7} if split != "test" else {}
+            writer.add({**row, **affect, "expression": None}, np.zeros((32, 32, 3), np.uint8))
+    settings = SETTINGS.model_copy(update={"sampling": "affect"})
+    result = pair.run(settings, faces=tmp_path / "faces", verdict=verdict, out=tmp_path / "out")
+    table = read_table(tmp_path / "out" / "pairs.parquet", PAIRS)
+    assert result.pairs == {"train": 1024, "validation": 256, "test": 0}
+    assert table["similar"].isna().all()
+    assert table["wheel_distance"].isna().all()
+    assert table["d_valence"].notna().all()
+
+
+def test_training_faces_whose_labels_are_all_alike_are_refused_by_split(tmp_path, verdict):
+    with FacesWriter(tmp_path / "faces", size=32, quality=90) as writer:
+        for i in range(9):
+            row = {"face_id": str(i), "dataset": "toy", "subject_id": "p", "split": "train", "valence": 0.1}
+            writer.add({**row, "arousal": 0.2, "expression": "sad"}, np.zeros((32, 32, 3), np.uint8))
+    settings = SETTINGS.model_copy(update={"sampling": "affect"})
+    with pytest.raises(MtclarError, match=r"the train split: .* the same valence and arousal in all of them"):
+        pair.run(settings, faces=tmp_path / "faces", verdict=verdict, out=tmp_path / "out")
+
+
+def test_a_label_outside_its_range_is_named_with_its_face(tmp_path, verdict):
+    with FacesWriter(tmp_path / "faces", size=32, quality=90) as writer:
+        for i in range(9):
+            row = {"face_id": f"toy/{i}", "dataset": "toy", "subject_id": "p", "split": "train", "valence": i / 4}
+            writer.add({**row, "arousal": 0.2, "expression": "sad"}, np.zeros((32, 32, 3), np.uint8))
+    with pytest.raises(MtclarError, match=r"face toy/5 has valence 1.25, but labels lie in \[-1, 1\]"):
+        pair.run(SETTINGS, faces=tmp_path / "faces", verdict=verdict, out=tmp_path / "out")
 
 
 def test_an_output_that_cannot_be_written_is_named(tmp_path, faces, verdict):

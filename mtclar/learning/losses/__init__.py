@@ -6,20 +6,7 @@ gradient of 0. Nothing here waits for the device.
 
 from mtclar.learning.losses.delta import DeltaLoss, ccc
 from mtclar.learning.losses.embedding import EmbeddingLoss
-from mtclar.learning.losses.former import Tasks, dynamic_weights, pair_losses, shake, single_loss
 from mtclar.learning.losses.similarity import ClassLoss
 from mtclar.learning.losses.truth import PairTruth, SingleTruth
 
-__all__ = [
-    "ClassLoss",
-    "DeltaLoss",
-    "EmbeddingLoss",
-    "PairTruth",
-    "SingleTruth",
-    "Tasks",
-    "ccc",
-    "dynamic_weights",
-    "pair_losses",
-    "shake",
-    "single_loss",
-]
+__all__ = ["ClassLoss", "DeltaLoss", "EmbeddingLoss", "PairTruth", "SingleTruth", "ccc"]
