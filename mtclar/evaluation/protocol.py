@@ -117,13 +117,13 @@ class Labeller:
         own = pool.clip[picks.anchors] == self.number
         given_away = pool.position[picks.anchors[own]] if picks.rule != "each" else np.empty(0, np.int64)
         ours = np.empty((n, 2))
-        for frames, anchors, kept in self._groups(picks):
-            ours[frames[kept]] = self._fuse(frames, anchors, whole=picks.rule != "each")[kept]
+        for frames, anchors, kept, compared in self._groups(picks):
+            ours[frames[kept]] = self._fuse(frames, anchors, compared)[kept]
         ours[given_away] = clip.truth[given_away]
         labels, times_s = pool.truth[picks.anchors], pool.times_s[picks.anchors]
         methods = {"mtclar": ours}
         if picks.rule == "latest":
-            fused = self._fuse(np.arange(n), picks.anchors, whole=True)
+            fused = self._fuse(np.arange(n), picks.anchors, self._compared(np.arange(n), picks.anchors))
             fused[given_away] = clip.truth[given_away]
             methods["mtclar_fused"] = fused
         if picks.rule != "together" or len(picks.anchors) == 1:
@@ -140,7 +140,8 @@ class Labeller:
         """Labels from the frames `positions` of the clip itself, all of them together."""
         clip, n = self.clip, len(self.clip)
         times_s, labels = clip.times_s[positions], clip.truth[positions]
-        ours = self._fuse(np.arange(n), self._members(positions), whole=True)
+        members = self._members(positions)
+        ours = self._fuse(np.arange(n), members, self._compared(np.arange(n), members))
         ours[positions] = labels
         given = copy_latest(clip.times_s, times_s, labels)
         methods = {
@@ -158,54 +159,70 @@ class Labeller:
     def _members(self, positions: np.ndarray) -> np.ndarray:
         return np.flatnonzero(self.pool.clip == self.number)[positions]
 
-    def _groups(self, picks: Picks) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Frames (f,) and the anchors that speak of them, and which of those frames (bool) are to be kept.
+    def _groups(self, picks: Picks) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Compared]]:
+        """Frames (f,), the anchors that speak of them, which of those frames (bool) are to be kept, and comparisons.
 
-        Where one anchor speaks of one frame alone, `kriging` still reads the whole clip; no other fusion would notice.
+        Where an anchor was drawn for one frame alone, `kriging` still reads the whole clip; no other fusion would
+        notice.
         """
-        n = len(self.clip)
+        n, everything = len(self.clip), np.arange(len(self.clip))
         if picks.rule == "together":
-            yield np.arange(n), picks.anchors, np.ones(n, bool)
+            yield everything, picks.anchors, np.ones(n, bool), self._compared(everything, picks.anchors)
             return
+        drawn = picks.rule == "each"
+        reads_all = drawn and self.model.method == "kriging"
+        if drawn:
+            faces = self._embeddings(self.pool.rows[picks.anchors])
+            among = self._answers(faces, faces)
+            if reads_all:
+                similar, deltas = compare_all(self._own, faces, self.model.compare)
+            else:
+                answers = self._answers(self._own, faces[picks.use])
         for k in np.unique(picks.use):
             kept = picks.use == k
-            if picks.rule == "each" and self.model.method == "kriging":
-                yield np.arange(n), picks.anchors[k : k + 1], kept
+            frames, anchors = everything if reads_all else np.flatnonzero(kept), picks.anchors[k : k + 1]
+            if not drawn:
+                compared = self._compared(frames, anchors)
+            elif reads_all:
+                compared = Compared(similar[:, k, None], deltas[:, k, None], among[k, 1:].reshape(1, 1, 2))
             else:
-                yield np.flatnonzero(kept), picks.anchors[k : k + 1], np.ones(kept.sum(), bool)
+                own = answers[frames]
+                compared = Compared(own[:, :1], own[:, None, 1:], among[k, 1:].reshape(1, 1, 2))
+            yield frames, anchors, kept[frames], compared
 
-    def _fuse(self, frames: np.ndarray, anchors: np.ndarray, *, whole: bool) -> np.ndarray:
-        """Labels (f, 2) of the frames at positions `frames`, from members of the pool as anchors.
+    def _answers(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """What the model says of pairs of embeddings (m, d): similarity and both differences, (m, 3)."""
+        return np.stack([np.asarray(part, float).reshape(-1) for part in self.model.compare(left, right)], axis=1)
 
-        With `whole` the anchors among the clip's own frames are compared with all of the clip, which is remembered.
-        """
+    def _compared(self, frames: np.ndarray, anchors: np.ndarray) -> Compared:
+        """Comparisons of frames (f,) with members of the pool (k,); those within the clip are remembered."""
+        position = self.pool.position[anchors]
+        if (self.pool.clip[anchors] == self.number).all():
+            similar, deltas = self._within(anchors)
+            return Compared(similar[frames], deltas[frames], deltas[position])
+        faces = self._embeddings(self.pool.rows[anchors])
+        similar, deltas = compare_all(self._own[frames], faces, self.model.compare)
+        among = np.zeros((len(anchors), len(anchors), 2))
+        if self.model.method == "kriging":
+            _, among = compare_all(faces, faces, self.model.compare)
+        return Compared(similar, deltas, among)
+
+    def _fuse(self, frames: np.ndarray, anchors: np.ndarray, compared: Compared) -> np.ndarray:
+        """Labels (f, 2) of the frames at positions `frames`, from members of the pool as anchors."""
         clip, pool = self.clip, self.pool
         own = pool.clip[anchors] == self.number
-        faces = self._embeddings(pool.rows[anchors])
-        queries = Queries(self._own[frames], clip.times_s[frames], clip.quality[frames])
-        support = Support(
-            embeddings=faces,
-            labels=pool.truth[anchors],
-            times_s=np.where(own, pool.times_s[anchors], np.nan),
-            own_track=own,
-            own_person=pool.person[anchors] == clip.person,
-            weights=np.ones(len(anchors)),
-            quality=pool.quality[anchors],
-        )
-        k = len(anchors)
-        if whole and own.all():
-            similar, deltas = self._within(anchors)
-            among = deltas[pool.position[anchors]]
-            similar, deltas = similar[frames], deltas[frames]
-        else:
-            similar, deltas = compare_all(queries.embeddings, faces, self.model.compare)
-            among = np.zeros((k, k, 2))
-            if self.model.method == "kriging":
-                _, among = compare_all(faces, faces, self.model.compare)
         return fuse_compared(
-            queries,
-            support,
-            Compared(similar, deltas, among),
+            Queries(self._own[frames], clip.times_s[frames], clip.quality[frames]),
+            Support(
+                embeddings=self._embeddings(pool.rows[anchors]),
+                labels=pool.truth[anchors],
+                times_s=np.where(own, pool.times_s[anchors], np.nan),
+                own_track=own,
+                own_person=pool.person[anchors] == clip.person,
+                weights=np.ones(len(anchors)),
+                quality=pool.quality[anchors],
+            ),
+            compared,
             method=self.model.method,
             time_scale_s=self.model.time_scale_s,
             krige=self.model.krige,
