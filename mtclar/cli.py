@@ -139,6 +139,27 @@ def crop(
 
 
 @app.command()
+def split(
+    faces: Annotated[
+        list[Path],
+        typer.Option("--faces", help="Faces store that 'mtclar crop' wrote; may be repeated.", metavar="DIR"),
+    ],
+    out: Out,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Divide faces anew by subject: k folds, leave one out, or train on one data set and test on another.
+
+    Example: mtclar split --faces artifacts/crop --out artifacts/fold-0 --set split.folds=5 --set split.fold=0
+    """
+    settings = _settings(params, overrides).split
+    from mtclar.steps import split as step
+
+    _say(quiet, step.run(settings, faces=faces, out=out))
+
+
+@app.command()
 def validate(faces: Faces, out: Out, params: Params = None, overrides: Set = None, quiet: Quiet = False) -> None:
     """Check faces and labels before anything is learned from them.
 

@@ -8,7 +8,7 @@ import pytest
 from mtclar import __version__
 from mtclar.settings import SECTIONS
 
-VERBS = ["sample", "crop", "validate", "pair", "train", "evaluate", "export", "register", "promote", "label"]
+VERBS = ["sample", "crop", "split", "validate", "pair", "train", "evaluate", "export", "register", "promote", "label"]
 HEAVY = "torch mlflow kfp dvc great_expectations pandas numpy cv2 pyarrow onnxruntime av dlib matplotlib vtk pydantic"
 
 
