@@ -16,6 +16,7 @@ from mtclar.evaluation.scores import BASELINES
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
 from mtclar.report import charts
 from mtclar.report.anchors_page import budgets_part, release_part, span, supports_part
+from mtclar.report.fine_part import fine_part, pictures_part
 from mtclar.report.page import Markup, Section, figure, table, text, write_page
 
 _SHOWN = {"first": ("mtclar", "copy"), "stride": ("mtclar", "copy", "interpolate")}
@@ -45,8 +46,8 @@ def write_evaluation(path: Path, judgement: Judgement, shown: Sequence[int], fac
         ]
     if metrics["pairs"]["n_pairs"]:
         sections.append(Section("Pairs of faces", _pairs(judgement)))
-    if judgement.confusion.sum():
-        sections.append(Section("Expressions of single pictures", _pictures(judgement)))
+    if metrics["n_pictures"]:
+        sections.append(Section("Single pictures", pictures_part(metrics, judgement.confusion)))
     sections.append(Section("The band", _band(judgement)))
     lead = (
         f"Split “{metrics['split']}”: {metrics['n_people']} people that training has not seen, "
@@ -105,6 +106,7 @@ def _few_shot(judgement: Judgement, protocol: str, shown: Sequence[int]) -> Mark
         "away; a method that ignores the anchor still has some, because extreme anchors are followed by milder frames. "
         "“CCC within clips” is the mean over clips; truth or prediction does not move in the clips without PCC."
     )
+    body += fine_part(found, methods)
     chosen = [labelled[k] for k in shown]
     widths = [float(judgement.calibration[name]) for name in DIMENSIONS] if protocol == "first" else []
     words = f"Curves of {len(chosen)} clips, from the smallest error of mtclar with one anchor to the largest"
@@ -176,17 +178,6 @@ def _pairs(judgement: Judgement) -> Markup:
     return body + figure(
         charts.scatter(pairs.delta[pick], pairs.delta_p[pick], limit=2, what="difference in "), "pair differences"
     )
-
-
-def _pictures(judgement: Judgement) -> Markup:
-    """Accuracy and the confusion matrix."""
-    found = judgement.metrics["single"]["expression"]
-    words = text(
-        f"Accuracy {found['accuracy']:.3f} and macro-F1 {found['macro_f1']:.3f} on {found['n_pictures']} pictures; "
-        f"chance is 0.125, and always naming the most frequent training expression gives "
-        f"{found['majority']['accuracy']:.3f}. Shades are shares of each row."
-    )
-    return words + figure(charts.confusion_matrix(judgement.confusion), "confusion matrix of expressions")
 
 
 def _band(judgement: Judgement) -> Markup:
