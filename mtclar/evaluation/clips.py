@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtclar.errors import MtclarError
-from mtclar.labelling import box_quality
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +26,6 @@ class Clip:
         rows: int (n,), rows of the faces store.
         times_s: float64 (n,), non-decreasing.
         truth: float64 (n, 2), valence and arousal in [-1, 1].
-        quality: float64 (n,) in [0, 1], how much of the face can be seen; NaN where the size of its box is not known.
     """
 
     name: str
@@ -35,7 +33,6 @@ class Clip:
     rows: np.ndarray
     times_s: np.ndarray
     truth: np.ndarray
-    quality: np.ndarray
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -74,7 +71,6 @@ def clips_of(faces: pd.DataFrame, split: str) -> list[Clip]:
                 rows=frames.index.to_numpy(np.int64),
                 times_s=times if np.isfinite(times).all() else frames["frame"].to_numpy(np.float64),
                 truth=truth,
-                quality=box_quality(frames[["w", "h"]].to_numpy(np.float64)),
             )
         )
     return clips

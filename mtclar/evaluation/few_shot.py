@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.clips import DIMENSIONS, Clip
 from mtclar.evaluation.fine import area_under_budget
 from mtclar.evaluation.protocol import Labelled, Labeller, Model
@@ -19,8 +20,6 @@ from mtclar.settings import EvaluateSettings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mtclar.evaluation.judge import Heads
 
 ALWAYS = ("first", "stride")
 """Support sets that are judged whatever the settings name: the gate of `mtclar promote` reads them."""
@@ -58,7 +57,7 @@ def label_clips(
     settings: EvaluateSettings,
     faces: pd.DataFrame,
     clips: Sequence[Clip],
-    embeddings: Callable[[np.ndarray], np.ndarray],
+    embeddings: Embeddings,
     heads: Heads,
     mean: np.ndarray,
     krige: Krige | None = None,
@@ -71,7 +70,7 @@ def label_clips(
         settings: Which support sets and budgets, and how anchors are fused.
         faces: Table of the faces store.
         clips: The clips; anchors of other clips and people come from among them.
-        embeddings: Embeddings of rows of the faces store.
+        embeddings: Of all `judge.rows_needed`.
         heads: The trained heads.
         mean: float64 (2,), mean training label.
         krige: For the fusion `kriging`.
@@ -83,7 +82,7 @@ def label_clips(
     pool = Pool.of(clips, faces, bank)
     found = FewShot({name: [] for name in names}, {} if supports else {share: [] for share in settings.budgets})
     for number, clip in enumerate(clips):
-        _, valence, arousal = heads.single(embeddings(clip.rows))
+        _, valence, arousal = heads.single(embeddings[clip.rows])
         alone = np.stack([valence, arousal], axis=1).astype(np.float64)
         labeller = Labeller(clip, number, pool, embeddings, model, mean=mean, zero_shot=alone)
         for name in names:

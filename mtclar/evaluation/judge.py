@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from typing import Protocol as Interface
 
 import numpy as np
 
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
+from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.bootstrap import block, by_cluster
 from mtclar.evaluation.calibration import HalfWidth, half_width
 from mtclar.evaluation.clips import DIMENSIONS, clips_of, pictures_of
@@ -36,31 +36,6 @@ NOT_ABLE = (
     "everything about few-shot labelling and its band is left out."
 )
 _CHUNK = 16384  # pairs compared at a time
-
-
-class Heads(Interface):
-    """The part of a Predictor that works on embeddings; see docs/architecture.md."""
-
-    def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
-
-    def single(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
-
-
-@dataclass(frozen=True)
-class Embeddings:
-    """Embeddings of some rows of a faces store.
-
-    Attributes:
-        rows: int (m,), ascending.
-        values: float32 (m, d).
-    """
-
-    rows: np.ndarray
-    values: np.ndarray
-
-    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        """Embeddings (n, d) of store rows (n,), all of which must be among `rows`."""
-        return self.values[np.searchsorted(self.rows, rows)]
 
 
 @dataclass(frozen=True)
@@ -131,9 +106,9 @@ def judge(
     few_metrics: dict[str, Any] = {}
     notes: list[str] = [NOT_ABLE]
     if can_label(embeddings.values, heads):
-        few = label_clips(settings, faces, clips, embeddings.__getitem__, heads, training.mean)
+        few = label_clips(settings, faces, clips, embeddings, heads, training.mean)
         few_metrics, notes = score(settings, few, clips, rng)
-        own = label_clips(settings, faces, held_out, embeddings.__getitem__, heads, training.mean, supports=("first",))
+        own = label_clips(settings, faces, held_out, embeddings, heads, training.mean, supports=("first",))
         first = own.supports["first"]
     paired = _pairs(faces, pairs[pairs["split"] == settings.split], embeddings, heads)
     rows_of_pictures = pictures_of(faces, settings.split)

@@ -17,11 +17,12 @@ method then labels every frame from the same anchors:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from mtclar.evaluation.answers import Embeddings
 from mtclar.evaluation.clips import Clip
 from mtclar.evaluation.supports import Picks, Pool
 from mtclar.labelling import (
@@ -88,7 +89,7 @@ class Labeller:
         clip: Clip,
         number: int,
         pool: Pool,
-        embeddings: Callable[[np.ndarray], np.ndarray],
+        embeddings: Embeddings,
         model: Model,
         *,
         mean: np.ndarray,
@@ -100,14 +101,14 @@ class Labeller:
             clip: The clip.
             number: Which clip of the pool it is.
             pool: Where anchors come from.
-            embeddings: Embeddings of rows of the faces store.
+            embeddings: Of the pool and the clip.
             model: How labels are made.
             mean: float64 (2,), mean training label.
             zero_shot: float64 (n, 2), the supervised head's labels.
         """
         self.clip, self.number, self.pool, self.model = clip, number, pool, model
         self._embeddings = embeddings
-        self._own = embeddings(clip.rows)
+        self._own = embeddings[clip.rows]
         self._alone = {"class_mean": np.tile(mean, (len(clip), 1)), "zero_shot": zero_shot}
         self._columns: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -172,7 +173,7 @@ class Labeller:
         drawn = picks.rule == "each"
         reads_all = drawn and self.model.method == "kriging"
         if drawn:
-            faces = self._embeddings(self.pool.rows[picks.anchors])
+            faces = self._embeddings[self.pool.rows[picks.anchors]]
             among = self._answers(faces, faces)
             if reads_all:
                 similar, deltas = compare_all(self._own, faces, self.model.compare)
@@ -200,7 +201,7 @@ class Labeller:
         if (self.pool.clip[anchors] == self.number).all():
             similar, deltas = self._within(anchors)
             return Compared(similar[frames], deltas[frames], deltas[position])
-        faces = self._embeddings(self.pool.rows[anchors])
+        faces = self._embeddings[self.pool.rows[anchors]]
         similar, deltas = compare_all(self._own[frames], faces, self.model.compare)
         among = np.zeros((len(anchors), len(anchors), 2))
         if self.model.method == "kriging":
@@ -212,15 +213,15 @@ class Labeller:
         clip, pool = self.clip, self.pool
         own = pool.clip[anchors] == self.number
         return fuse_compared(
-            Queries(self._own[frames], clip.times_s[frames], clip.quality[frames]),
+            Queries(self._own[frames], clip.times_s[frames], self._embeddings.quality_of(clip.rows[frames])),
             Support(
-                embeddings=self._embeddings(pool.rows[anchors]),
+                embeddings=self._embeddings[pool.rows[anchors]],
                 labels=pool.truth[anchors],
                 times_s=np.where(own, pool.times_s[anchors], np.nan),
                 own_track=own,
                 own_person=pool.person[anchors] == clip.person,
                 weights=np.ones(len(anchors)),
-                quality=pool.quality[anchors],
+                quality=self._embeddings.quality_of(pool.rows[anchors]),
             ),
             compared,
             method=self.model.method,

@@ -45,7 +45,6 @@ class Pool:
         clip: int (m,), which clip; -1 in the bank.
         position: int (m,), which frame of the clip; -1 in the bank.
         person: str (m,).
-        quality: float64 (m,), see `mtclar.labelling.Queries`.
     """
 
     rows: np.ndarray
@@ -54,7 +53,6 @@ class Pool:
     clip: np.ndarray
     position: np.ndarray
     person: np.ndarray
-    quality: np.ndarray
 
     @classmethod
     def of(cls, clips: Sequence[Clip], faces: pd.DataFrame, bank: np.ndarray) -> Pool:
@@ -73,7 +71,6 @@ class Pool:
                 + [str(person) for person in faces["subject_id"].to_numpy()[bank]],
                 dtype=str,
             ),
-            quality=np.concatenate([*(clip.quality for clip in clips), unknown]),
         )
 
 

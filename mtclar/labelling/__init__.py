@@ -7,10 +7,9 @@ from mtclar.labelling.bands import confidence, half_widths
 from mtclar.labelling.baselines import copy_latest, interpolate, pchip
 from mtclar.labelling.engine import Estimate, compare_all, fuse_compared, label_frames, label_track
 from mtclar.labelling.fusion import METHODS, fuse, fusion_weights
-from mtclar.labelling.support import FULL_QUALITY_PX, Compare, Compared, Krige, Queries, Support, Votes, box_quality
+from mtclar.labelling.support import Compare, Compared, Krige, Queries, Support, Votes
 
 __all__ = [
-    "FULL_QUALITY_PX",
     "METHODS",
     "Compare",
     "Compared",
@@ -19,7 +18,6 @@ __all__ = [
     "Queries",
     "Support",
     "Votes",
-    "box_quality",
     "compare_all",
     "confidence",
     "copy_latest",

@@ -16,21 +16,6 @@ from mtclar.errors import MtclarError
 Compare = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 """`compare(left (m, d), right (m, d)) -> (similar (m,), d_valence (m,), d_arousal (m,))`, as a Predictor has it."""
 
-FULL_QUALITY_PX = 80.0
-"""Side of a face box from which on the picture holds all that detector and encoder ask for (docs of dlib's HOG)."""
-
-
-def box_quality(boxes: np.ndarray) -> np.ndarray:
-    """How much of a face can be seen, by the size of its box: side over `FULL_QUALITY_PX`, at most 1.
-
-    Args:
-        boxes: Widths and heights in pixels of the source picture (n, 2); NaN where there is no face.
-
-    Returns:
-        Quality (n,) in [0, 1], NaN where there is no face.
-    """
-    return np.minimum(1.0, boxes.mean(axis=1) / FULL_QUALITY_PX)
-
 
 @dataclass(frozen=True)
 class Queries:
@@ -39,7 +24,7 @@ class Queries:
     Attributes:
         embeddings: float32 (n, d), none of them NaN.
         times_s: float64 (n,), in seconds.
-        quality: float64 (n,) in [0, 1], how much of a face can be seen; None or NaN where not known.
+        quality: float64 (n,) in (0, 1], how much of a face its picture shows; None or NaN where not known.
     """
 
     embeddings: np.ndarray

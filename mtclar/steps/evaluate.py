@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,13 @@ from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
-from mtclar.evaluation.judge import Embeddings, Judgement, judge, rows_needed
+from mtclar.evaluation.answers import Embeddings
+from mtclar.evaluation.folds import FOLD_COLUMNS, fold_rows, pool_folds
+from mtclar.evaluation.judge import Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
 from mtclar.evaluation.scores import plain
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, headline, summary_rows
+from mtclar.faces.quality import quality
 from mtclar.learning.pairs import check_belong
 from mtclar.progress import Progress, silent
 from mtclar.revision import data_revision, git_revision
@@ -74,11 +78,16 @@ def run(
         raise MtclarError(
             f"{faces}: holds crops of {store.size} pixels, but {checkpoint} was trained on {predictor.crop.size}."
         )
-    parts = []
-    for done, crops in enumerate(store.batches(rows, _BATCH)):
+    sides = store.table[["w", "h"]].to_numpy(np.float64).mean(axis=1)[rows]
+    scores = store.table["score"].to_numpy(np.float64)[rows]
+    parts, clear = [], []
+    for start, crops in zip(range(0, len(rows), _BATCH), store.batches(rows, _BATCH), strict=True):
+        some = slice(start, start + _BATCH)
         parts.append(predictor.embed(crops))
-        progress(min((done + 1) * _BATCH, len(rows)), len(rows), "faces")
-    found = judge(s, store.table, table, Embeddings(rows, np.concatenate(parts)), predictor)
+        clear.append(quality(crops, sides[some], scores[some]))
+        progress(min(start + _BATCH, len(rows)), len(rows), "faces")
+    embeddings = Embeddings(rows, np.concatenate(parts), np.concatenate(clear))
+    found = judge(s, store.table, table, embeddings, predictor)
     facts = {
         "model": str(checkpoint),
         "data revision": data_revision(faces),
@@ -115,9 +124,27 @@ def summary(out: Path) -> tuple[list[str], list[list[str]]]:
     Raises:
         MtclarError: The folder holds no metrics.json, or it is damaged.
     """
+    return SUMMARY_COLUMNS, summary_rows(_read(out))
+
+
+def folds(outs: Sequence[Path]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of several evaluations, one a fold: mean and spread over folds, and all together.
+
+    Raises:
+        MtclarError: A folder holds no metrics.json, a folder is named twice, or two were not made alike.
+    """
+    twice = [out for k, out in enumerate(outs) if out.resolve() in {other.resolve() for other in outs[:k]}]
+    if twice:
+        raise MtclarError(f"{twice[0]}: is named twice; every fold counts once.")
+    evaluations = [_read(out) for out in outs]
+    pooled = pool_folds(evaluations)
+    return FOLD_COLUMNS, fold_rows(pooled, evaluations[0]["stride"])
+
+
+def _read(out: Path) -> dict[str, Any]:
     path = out / "metrics.json"
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MtclarError(f"{path}: expected the metrics that 'mtclar evaluate' writes ({error}).") from error
-    return SUMMARY_COLUMNS, summary_rows(metrics)
+    return metrics

@@ -29,9 +29,7 @@ def labelled(world, skill=0.8, settings=ALL, heads=None, **options):
     faces, pairs = world
     clips = clips_of(faces, settings.split)
     embeddings = embedded(faces, rows_needed(faces, pairs, settings))
-    found = label_clips(
-        settings, faces, clips, embeddings.__getitem__, heads or Skilled(skill), np.array([0.1, 0.2]), **options
-    )
+    found = label_clips(settings, faces, clips, embeddings, heads or Skilled(skill), np.array([0.1, 0.2]), **options)
     return clips, found
 
 
