@@ -215,6 +215,10 @@ def evaluate(
     checkpoint: Checkpoint = Path("artifacts/train"),
     out: Out = Path("artifacts/evaluate"),
     show: Annotated[bool, typer.Option("--show", help="Only print the table of what --out holds already.")] = False,
+    folds: Annotated[
+        list[Path] | None,
+        typer.Option("--folds", help="Only print the table over these evaluations, one a fold.", metavar="DIR"),
+    ] = None,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
@@ -225,6 +229,9 @@ def evaluate(
     """
     from mtclar.steps import evaluate as step
 
+    if folds:
+        _table(*step.folds(folds))
+        return
     if not show:
         with _progress(quiet) as progress:
             step.run(

@@ -12,7 +12,7 @@ from mtclar.evaluation.bootstrap import block, by_cluster, pigeonhole
 from mtclar.evaluation.cleaning import in_protocol
 from mtclar.evaluation.clips import DIMENSIONS
 from mtclar.evaluation.fine import fine_block
-from mtclar.evaluation.metrics import confusion
+from mtclar.evaluation.metrics import confusion, sums
 from mtclar.evaluation.scores import affect_block
 
 
@@ -195,6 +195,7 @@ def score_pictures(
     found |= affect_block(people, pictures.truth, pictures.affect_p)
     for k, name in enumerate(DIMENSIONS):
         found[name]["fine"] = fine_block(people, pictures.truth[:, k], pictures.affect_p[:, k])
+        found[name]["sums"] = sums(pictures.truth[:, k], pictures.affect_p[:, k]).sum(axis=0).tolist()
     found["class_mean"] = affect_block(people, pictures.truth, oracle)
     found["train_mean"] = affect_block(people, pictures.truth, np.broadcast_to(training.mean, oracle.shape))
     return found

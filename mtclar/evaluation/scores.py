@@ -140,9 +140,12 @@ def _gain(ours: dict[str, dict[str, Draws]], other: dict[str, dict[str, Draws]])
 
 
 def plain(value: Any) -> Any:
-    """Nested numbers as JSON can hold them: numpy scalars become Python's, NaN and infinity become None."""
+    """Nested numbers as JSON can hold them: numpy scalars become Python's, NaN and infinity become None.
+
+    Six decimals are kept, but for `sums`, whose last digits tell a constant from what moves a little.
+    """
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): list(item) if key == "sums" else plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, bool | np.bool_):

@@ -213,3 +213,17 @@ def test_what_is_judged_is_fused_the_way_that_labels_are(repository):
     params = read_params(repository / "params.yaml")
     for name in ("fusion", "time_scale_s"):
         assert params["evaluate"][name] == params["label"][name]
+
+
+def test_several_evaluations_are_shown_as_the_folds_of_one(written, tmp_path):
+    out = written[0]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "metrics.json").write_text((out / "metrics.json").read_text())
+    header, rows = evaluate.folds([out, other])
+    assert header[:3] == ["metric", "mtclar: mean ± sd", "pooled"]
+    assert rows[0][1].endswith("± 0.000")
+    with pytest.raises(MtclarError, match="is named twice"):
+        evaluate.folds([out, out])
+    with pytest.raises(MtclarError, match="expected the metrics"):
+        evaluate.folds([out, tmp_path / "nowhere"])
