@@ -46,8 +46,8 @@ def affect_pairs(
         what = "the same valence and arousal in all of them" if len(known) > 1 else f"{len(known)} of them"
         raise MtclarError(f"pairs by affect need labelled faces that differ, got {what}; crop more faces.")
     blocks = -(-pairs // block_pairs)
-    faces = known[_faces(labels[known], block_faces, blocks, rng)]
-    values = labels.astype(np.float32)
+    faces = known[_faces(labels[known], block_faces, blocks, rng)].astype(np.int32)
+    values = (labels / CELL).astype(np.float32)
     one, two = _candidates(faces.shape[1], CANDIDATES * block_pairs, rng)
     step = max(1, 2 * CHUNK // len(one))
     pilot = faces[: max(1, PILOT // len(one))]
@@ -61,7 +61,7 @@ def affect_pairs(
     for start in range(0, blocks, step):
         here = faces[start : start + step]
         weight = weights[_cells(values, here, one, two)]
-        weight[here[:, one] == here[:, two]] = 0  # a face dealt twice is no pair
+        weight[here.take(one, 1) == here.take(two, 1)] = 0  # a face dealt twice is no pair
         chosen = _systematic(weight, block_pairs, rng)
         rows = np.arange(len(here))[:, None]
         left[start : start + step] = here[rows, one[chosen]]
@@ -97,11 +97,13 @@ def _candidates(hand: int, number: int, rng: np.random.Generator) -> tuple[np.nd
 
 
 def _cells(values: np.ndarray, faces: np.ndarray, one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """The square in which each candidate's difference lies, int32 (blocks, candidates)."""
-    v, a = (values[faces, i] for i in (0, 1))
-    offset = np.float32(2 / CELL + 1e-3)
-    across = ((v[:, one] - v[:, two]) * np.float32(1 / CELL) + offset).astype(np.int32)
-    return across * _SIDE + ((a[:, one] - a[:, two]) * np.float32(1 / CELL) + offset).astype(np.int32)
+    """The square in which each candidate's difference lies, int32 (blocks, candidates); `values` are in squares."""
+    middle = np.float32(2 / CELL + 1e-3)
+    across, up = (
+        (labels.take(one, 1) - labels.take(two, 1) + middle).astype(np.int32)
+        for labels in (values[faces, i] for i in (0, 1))
+    )
+    return across * np.int32(_SIDE) + up
 
 
 def _systematic(weights: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
