@@ -6,6 +6,7 @@ Heavy packages are imported by the steps that use them, never here: `mtclar --he
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,11 @@ def _progress(quiet: bool) -> Iterator[Progress]:
     with Bar(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total, what="": bar.update(task, completed=done, total=total, description=what)
+
+
+def _first_process() -> bool:
+    """Whether this is the first of the processes that torchrun started, the one that speaks; or the only one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _say(quiet: bool, words: object) -> None:
@@ -180,7 +186,7 @@ def pair(
     overrides: Set = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw class-balanced pairs of faces, half similar and half not.
+    """Draw pairs of faces: by expression, half similar and half not, or spread over valence and arousal.
 
     Example: mtclar pair --faces artifacts/crop --verdict artifacts/validate --out artifacts/pair
     """
@@ -196,11 +202,14 @@ def train(
 ) -> None:
     """Train MT-CLAR on pairs; a killed run resumes where it was.
 
+    On several GPUs, N processes share every step: torchrun --nproc-per-node N -m mtclar train ...
+
     Example: mtclar train --faces artifacts/crop --pairs artifacts/pair --out artifacts/train --set train.epochs=3
     """
     settings = _settings(params, overrides)
     from mtclar.steps import train as step
 
+    quiet = quiet or not _first_process()
     with _progress(quiet) as progress:
         result = step.run(
             settings.train, faces=faces, pairs=pairs, out=out, registry=settings.register_, progress=progress
@@ -340,6 +349,42 @@ def label(
     _say(quiet, result)
 
 
+@app.command()
+def reproduce(
+    affectnet: Annotated[Path, typer.Option(help="AffectNet, its CSV or its npy release.", metavar="DIR")],
+    afew_va: Annotated[Path, typer.Option(help="AFEW-VA as it was released.", metavar="DIR")],
+    out: Out,
+    pretrained: Annotated[
+        Path | None, typer.Option(help="EmoNet's weights to start from (emonet_8.pth).", metavar="FILE")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Folds of AFEW-VA, grouped by actor.")] = None,
+    params: Annotated[
+        Path | None, typer.Option("--params", help="Settings file; default: recipes/paper.yaml.", metavar="FILE")
+    ] = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run the paper's whole protocol and print its tables; a killed run goes on where it was.
+
+    Example: mtclar reproduce --affectnet AffectNet/ --afew-va AFEW-VA/ --out artifacts/reproduce
+    --pretrained emonet_8.pth
+    """
+    given = {"train.pretrained": pretrained, "split.folds": folds}
+    extra = [f"{key}={value}" for key, value in given.items() if value is not None]
+    from mtclar.settings import recipe
+
+    settings = _settings(params or recipe("paper"), [*(overrides or []), *extra])
+    from mtclar.steps import reproduce as step
+
+    with _progress(quiet) as progress:
+        result = step.run(settings, affectnet=affectnet, afew_va=afew_va, out=out, progress=progress)
+    if not quiet:
+        for table in result.tables:
+            typer.echo(f"{table.title}. {table.note}")
+            _table(list(table.frame.columns), table.frame.to_numpy(str).tolist())
+    _say(quiet, f"Tables: {out / 'tables'}; report: {out / 'report.html'}")
+
+
 @pipeline.command("compile")
 def pipeline_compile(out: Out, gpus: Gpus = 0, params: Params = None, overrides: Set = None) -> None:
     """Write the pipelines as IR YAML.
@@ -422,7 +467,8 @@ def _table(header: list[str], rows: list[list[str]]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; a user's mistake ends with one sentence and its exit code."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING, stream=sys.stderr)
+    level = logging.WARNING if _first_process() else logging.ERROR
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=level, stream=sys.stderr)
     # Each try again; what became of them is said at the end. (kfp sets the level of its parent anew.)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     _run(lambda: app(arguments, standalone_mode=True))

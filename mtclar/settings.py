@@ -229,6 +229,13 @@ def default_params() -> Path:
     return packed if packed.is_file() else package.parent / "params.yaml"
 
 
+def recipe(name: str) -> Path:
+    """A file of recipes/, beside the package or inside it where mtclar is installed."""
+    package = Path(__file__).parent
+    packed = package / "recipes" / f"{name}.yaml"
+    return packed if packed.is_file() else package.parent / "recipes" / f"{name}.yaml"
+
+
 def read_params(path: Path | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Reads params.yaml as plain dictionaries, with `section.key=value` overrides put in.
 

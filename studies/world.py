@@ -11,8 +11,8 @@ import pandas as pd
 
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
+from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.clips import Clip, clips_of
-from mtclar.evaluation.judge import Embeddings, Heads
 from studies.plan import BASE, OUT
 from studies.train import folder_of
 
