@@ -1,6 +1,6 @@
 """How the network learns: pairs, losses, augmentation, the training loop.
 
-`sampler` is numpy only; the rest imports torch.
+`pairs` is numpy only; the rest imports torch.
 """
 
 import os
