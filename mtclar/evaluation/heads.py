@@ -22,7 +22,7 @@ class Pairs:
 
     Attributes:
         left_person, right_person: (n,), subject ids of query and anchor.
-        similar: bool (n,), whether both show one expression.
+        similar: float64 (n,), 1 where both show one expression, 0 where not, NaN where not known.
         delta: float64 (n, 2), label(left) - label(right); NaN where not known.
         similar_p: float64 (n,), predicted probability that they are similar.
         delta_p: float64 (n, 2), predicted difference.
@@ -97,7 +97,8 @@ def score_pairs(pairs: Pairs, training: Training, *, resamples: int, rng: np.ran
     """Similarity accuracy and the metrics of the predicted differences, with intervals over people (pigeonhole).
 
     Beside them: for similarity, chance and the more frequent answer; for differences, no difference (what copying the
-    anchor says) and the mean difference of the training pairs. What the model has no head for is left out.
+    anchor says) and the mean difference of the training pairs. What the model has no head for is left out, and so is
+    similarity where no pair's is known.
     """
     n = len(pairs.similar)
     found: dict[str, Any] = {
@@ -106,11 +107,13 @@ def score_pairs(pairs: Pairs, training: Training, *, resamples: int, rng: np.ran
     }
     if n == 0:
         return found
-    people = pigeonhole(pairs.left_person, pairs.right_person, resamples, rng)
-    share = pairs.similar.mean()
-    if np.isfinite(pairs.similar_p).all():
+    named = np.isfinite(pairs.similar)
+    if named.any() and np.isfinite(pairs.similar_p).all():
+        people = pigeonhole(pairs.left_person[named], pairs.right_person[named], resamples, rng)
+        similar = pairs.similar[named] == 1
+        share = similar.mean()
         found["similarity"] = {
-            **block({"accuracy": people.share((pairs.similar_p > 0.5) == pairs.similar)}),
+            **block({"accuracy": people.share((pairs.similar_p[named] > 0.5) == similar)}),
             "chance": {"accuracy": 0.5},
             "majority": {"accuracy": max(share, 1 - share)},
         }
