@@ -11,10 +11,11 @@ import numpy as np
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.evaluation.answers import Embeddings, Heads
-from mtclar.evaluation.bootstrap import block, by_cluster
+from mtclar.evaluation.bootstrap import by_cluster
 from mtclar.evaluation.calibration import HalfWidth, half_width
 from mtclar.evaluation.clips import DIMENSIONS, clips_of, pictures_of
 from mtclar.evaluation.few_shot import FewShot, can_label, label_clips, score
+from mtclar.evaluation.fine import interval_block
 from mtclar.evaluation.heads import (
     Pairs,
     Pictures,
@@ -25,6 +26,7 @@ from mtclar.evaluation.heads import (
     training_facts,
 )
 from mtclar.evaluation.protocol import Labelled
+from mtclar.evaluation.scores import clusters
 from mtclar.evaluation.supports import bank_rows, check_supports
 from mtclar.settings import EvaluateSettings
 
@@ -157,15 +159,19 @@ def _errors(labelled: Sequence[Labelled], dimension: int) -> list[np.ndarray]:
 def _coverage(
     settings: EvaluateSettings, labelled: Sequence[Labelled], widths: Mapping[str, HalfWidth], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Share of the judged frames whose truth lies within the calibrated band, with its interval by clip."""
+    """What the calibrated band holds of the judged frames, of all together and of each clip, and how wide it is."""
     found: dict[str, Any] = {"target": settings.coverage, "same_clips": settings.split == "validation"}
     for k, (name, width) in enumerate(widths.items()):
-        errors = _errors(labelled, k)
         found[name] = {"half_width": width.value, "guaranteed": width.guaranteed}
-        if width.clips and sum(map(len, errors)):
-            clip = np.repeat(np.arange(len(errors)), [len(part) for part in errors])
-            holds = np.abs(np.concatenate(errors)) <= width.value
-            found[name] |= block({"coverage": by_cluster(clip, settings.bootstrap, rng).share(holds)})
+        scored = [item for item in labelled if item.queries.any()]
+        if width.clips and scored:
+            clip = np.repeat(np.arange(len(scored)), [int(item.queries.sum()) for item in scored])
+            truth = np.concatenate([item.clip.truth[item.queries, k] for item in scored])
+            label = np.concatenate([item.methods["mtclar"][item.queries, k] for item in scored])
+            drawn = clusters([item.clip for item in scored], settings.cluster)[clip]
+            bootstrap = by_cluster(drawn, settings.bootstrap, rng)
+            band = label - width.value, label + width.value
+            found[name] |= interval_block(bootstrap, clip, truth, *band, target=settings.coverage)
     return found
 
 
@@ -197,7 +203,7 @@ def _pairs(faces: pd.DataFrame, chosen: pd.DataFrame, embeddings: Embeddings, he
     return Pairs(
         left_person=people[left],
         right_person=people[right],
-        similar=chosen["similar"].to_numpy(bool),
+        similar=chosen["similar"].astype("boolean").to_numpy(np.float64, na_value=np.nan),
         delta=chosen[["d_valence", "d_arousal"]].to_numpy(np.float64),
         similar_p=answer[:, 0],
         delta_p=answer[:, 1:],

@@ -193,9 +193,12 @@ def _band(judgement: Judgement) -> Markup:
         words += " These are too few clips to guarantee that share for a new clip: take the band as a rough guide."
     if found["same_clips"]:
         words += " The coverage below is measured on the very same clips, so it says nothing of new ones."
-    rows = [
-        [name, found[name]["half_width"], found[name].get("coverage"), span(found[name], "coverage")]
-        for name in DIMENSIONS
-    ]
+    rows = []
+    for name in DIMENSIONS:
+        own, clips = found[name], found[name].get("per_clip", {})
+        row = [name, own["half_width"], own.get("coverage"), span(own, "coverage")]
+        below = f"{clips['below_target']} of {clips['n_clips']}" if clips else None
+        rows.append([*row, clips.get("coverage"), clips.get("lowest"), below])
     head = ["dimension", "half width", "share of judged frames inside", "95 % interval"]
+    head += ["mean over clips", "lowest of a clip", "clips below the target"]
     return text(words) + table(pd.DataFrame(rows, columns=head))

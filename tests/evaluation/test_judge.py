@@ -240,3 +240,15 @@ def test_the_sums_of_a_method_give_its_metrics_again(fair):
     assert {name: float(value) for name, value in again.items()} == pytest.approx(
         {name: found[name] for name in metrics.REGRESSION}
     )
+
+
+def test_the_bands_coverage_is_told_of_all_frames_and_of_each_clip(fair):
+    for k, dimension in enumerate(DIMENSIONS):
+        found = fair.metrics["calibration"][dimension]
+        errors = [np.abs(item.methods["mtclar"] - item.clip.truth)[item.queries, k] for item in fair.labelled["first"]]
+        inside = [error <= found["half_width"] + 1e-9 for error in errors]
+        assert found["coverage"] == pytest.approx(np.concatenate(inside).mean())
+        assert found["width"] == pytest.approx(2 * found["half_width"])
+        assert found["per_clip"]["lowest"] == pytest.approx(min(part.mean() for part in inside))
+        assert found["per_clip"]["below_target"] == sum(part.mean() < 0.9 for part in inside)
+        assert found["per_clip"]["n_clips"] == 8
