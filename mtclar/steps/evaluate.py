@@ -8,25 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
-from mtclar.evaluation.answers import Embeddings
-from mtclar.evaluation.folds import FOLD_COLUMNS, fold_rows, pool_folds
+from mtclar.evaluation.across_folds import FOLD_COLUMNS, fold_rows, pool_folds
 from mtclar.evaluation.judge import Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
 from mtclar.evaluation.scores import plain
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, headline, summary_rows
-from mtclar.faces.quality import quality
 from mtclar.learning.pairs import check_belong
 from mtclar.progress import Progress, silent
 from mtclar.revision import data_revision, git_revision
 from mtclar.settings import EvaluateSettings
+from mtclar.steps.embed import embed_rows
 
-_BATCH = 64
 _CURVES = 6
 
 
@@ -78,15 +74,7 @@ def run(
         raise MtclarError(
             f"{faces}: holds crops of {store.size} pixels, but {checkpoint} was trained on {predictor.crop.size}."
         )
-    sides = store.table[["w", "h"]].to_numpy(np.float64).mean(axis=1)[rows]
-    scores = store.table["score"].to_numpy(np.float64)[rows]
-    parts, clear = [], []
-    for start, crops in zip(range(0, len(rows), _BATCH), store.batches(rows, _BATCH), strict=True):
-        some = slice(start, start + _BATCH)
-        parts.append(predictor.embed(crops))
-        clear.append(quality(crops, sides[some], scores[some]))
-        progress(min(start + _BATCH, len(rows)), len(rows), "faces")
-    embeddings = Embeddings(rows, np.concatenate(parts), np.concatenate(clear))
+    embeddings = embed_rows(store, rows, predictor, progress=progress)
     found = judge(s, store.table, table, embeddings, predictor)
     facts = {
         "model": str(checkpoint),

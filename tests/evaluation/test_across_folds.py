@@ -8,7 +8,7 @@ from toy_world import SETTINGS, judged, toy_world
 
 from mtclar.errors import MtclarError
 from mtclar.evaluation import metrics
-from mtclar.evaluation.folds import FOLD_COLUMNS, fold_rows, pool_folds
+from mtclar.evaluation.across_folds import FOLD_COLUMNS, fold_rows, pool_folds
 from mtclar.evaluation.scores import plain
 
 
