@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,9 @@ from mtclar.errors import MtclarError
 from mtclar.evaluation.bootstrap import Draws, pigeonhole
 from mtclar.progress import Progress
 from mtclar.settings import EvaluateSettings
+from mtclar.steps.embed import embed_rows
 
 SOURCES = ("affectnet-csv", "affectnet-npy")
-_BATCH = 64
-_CHUNK = 16384
 
 
 def recognise(data: Path) -> str:
@@ -36,18 +34,6 @@ def recognise(data: Path) -> str:
         f"{data}: holds neither of AffectNet's releases: expected training.csv and validation.csv with their pictures, "
         "or train_set and val_set with images and annotations."
     )
-
-
-def embed_rows(checkpoint: Path, faces: Path, rows: np.ndarray, progress: Progress) -> np.ndarray:
-    """Embeddings (n, d) of rows (n,) of a faces store by a trained model."""
-    from mtclar.model.predictor import TorchPredictor
-
-    store, predictor = FacesStore(faces), TorchPredictor.from_checkpoint(checkpoint)
-    parts = []
-    for done, crops in enumerate(store.batches(rows, _BATCH), 1):
-        parts.append(predictor.embed(crops))
-        progress(min(done * _BATCH, len(rows)), len(rows), "embedding faces")
-    return np.concatenate(parts)
 
 
 def compare_similarity(
@@ -93,15 +79,9 @@ def _similar(checkpoint: Path, faces: Path, left: np.ndarray, right: np.ndarray,
     """Probability (n,) that the faces of pairs are similar."""
     from mtclar.model.predictor import TorchPredictor
 
-    rows = np.union1d(left, right)
-    known = embed_rows(checkpoint, faces, rows, progress)
     predictor = TorchPredictor.from_checkpoint(checkpoint)
-    a, b = np.searchsorted(rows, left), np.searchsorted(rows, right)
-    parts: Sequence[np.ndarray] = [
-        predictor.compare(known[a[start : start + _CHUNK]], known[b[start : start + _CHUNK]])[0]
-        for start in range(0, len(a), _CHUNK)
-    ]
-    return np.concatenate(parts)
+    known = embed_rows(FacesStore(faces), np.union1d(left, right), predictor, progress=progress)
+    return predictor.compare(known[left], known[right])[0]
 
 
 def _triple(draws: Draws) -> tuple[float, float, float]:

@@ -18,8 +18,8 @@ from mtclar.evaluation.scores import plain
 from mtclar.progress import Progress
 from mtclar.settings import Settings, SplitSettings
 from mtclar.steps import crop, evaluate, pair, train, validate
+from mtclar.steps.embed import embed_rows
 from mtclar.steps.reproduce_afew import few_shot_rows, label_folds, release_rows, supervised_rows
-from mtclar.steps.reproduce_affectnet import embed_rows
 from mtclar.steps.reproduce_stages import Part, Parts, given
 
 NO_MATTER = {"threads", "workers", "memory_gb"}
@@ -102,11 +102,16 @@ class Work:
         of = {"faces": faces, "checkpoint": checkpoint}
 
         def embed(to: Path, tell: Progress) -> None:
-            with whole_file(to) as partial, partial.open("wb") as file:
-                np.save(file, embed_rows(checkpoint.path, faces.path, np.arange(len(table)), tell))
+            from mtclar.model.predictor import TorchPredictor
 
-        known = self.parts.make("afew-va/embeddings.npy", embed, of=of)
-        embeddings = Embeddings(np.arange(len(table)), np.load(known.path))
+            predictor = TorchPredictor.from_checkpoint(checkpoint.path)
+            found = embed_rows(FacesStore(faces.path), np.arange(len(table)), predictor, progress=tell)
+            with whole_file(to) as partial, partial.open("wb") as file:
+                np.savez(file, rows=found.rows, values=found.values, quality=found.quality)
+
+        known = self.parts.make("afew-va/embeddings.npz", embed, of=of)
+        with np.load(known.path) as saved:
+            embeddings = Embeddings(saved["rows"], saved["values"], saved["quality"])
         of["embeddings"] = known
         settings = {"split": s.split.model_dump(mode="json"), "evaluate": s.evaluate.model_dump(mode="json")}
 

@@ -68,7 +68,7 @@ def test_every_part_of_the_protocol_is_made_in_order(reproduced):
         "affectnet/evaluate-7",
         "afew-va/crop",
         "afew-va/validate",
-        "afew-va/embeddings.npy",
+        "afew-va/embeddings.npz",
         "afew-va/few-shot.csv",
         "afew-va/supervised.csv",
     ]

@@ -1,0 +1,51 @@
+"""Faces of a store to embeddings and their quality, for whatever judges a model on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from mtclar.data.store import FacesStore
+from mtclar.evaluation.answers import Embeddings
+from mtclar.faces.quality import quality
+from mtclar.progress import Progress, silent
+
+_BATCH = 64
+
+
+class Embedder(Protocol):
+    """The part of a Predictor that is asked about crops; see docs/architecture.md."""
+
+    def embed(self, crops: np.ndarray) -> np.ndarray: ...
+
+
+def embed_rows(
+    store: FacesStore,
+    rows: np.ndarray,
+    predictor: Embedder,
+    *,
+    change: Callable[[np.ndarray], np.ndarray] | None = None,
+    progress: Progress = silent,
+) -> Embeddings:
+    """Embeds some faces of a store.
+
+    Args:
+        store: The faces store.
+        rows: int (n,), ascending, n >= 1.
+        predictor: The model.
+        change: Applied to the crops before, uint8 RGB (m, size, size, 3) to the same; they are seen as they are
+            without it.
+        progress: Told how many faces are done.
+    """
+    sides = store.table[["w", "h"]].to_numpy(np.float64).mean(axis=1)[rows]
+    scores = store.table["score"].to_numpy(np.float64)[rows]
+    values, clear = [], []
+    for start, crops in zip(range(0, len(rows), _BATCH), store.batches(rows, _BATCH), strict=True):
+        some = slice(start, start + _BATCH)
+        seen = crops if change is None else change(crops)
+        values.append(predictor.embed(seen))
+        clear.append(quality(seen, sides[some], scores[some]))
+        progress(min(start + _BATCH, len(rows)), len(rows), "faces")
+    return Embeddings(rows, np.concatenate(values), np.concatenate(clear))
