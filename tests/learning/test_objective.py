@@ -90,6 +90,7 @@ def test_a_projector_that_is_not_there_is_named(said):
     ("changes", "sentence"),
     [
         ({"tasks": ["valence", "valence"]}, "names a task twice"),
+        ({"mse_share": 0}, "mse_share=0 with train.delta_loss=dynamic leaves the last epoch without a loss"),
         ({"tasks": ["valence"], "weighing": "fixed", "task_weights": {"valence": 0, "arousal": 1}}, "weight 0"),
         (
             {"tasks": ["valence", "arousal"], "weighing": "fixed", "task_weights": {"arousal": 1}},

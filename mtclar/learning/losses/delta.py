@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from mtclar.errors import MtclarError
 from mtclar.learning.losses.truth import exact
 
 SMALLEST_SPREAD = 1e-8
@@ -32,9 +33,17 @@ class DeltaLoss:
             p 2); `mse` and `ccc` stay with one of them.
         mse_share: alpha.
         exponent: p.
+
+    Raises:
+        MtclarError: `dynamic` with alpha 0, which would end with no loss at all.
     """
 
     def __init__(self, kind: Literal["dynamic", "mse", "ccc"], mse_share: float, exponent: float) -> None:
+        if kind == "dynamic" and not mse_share:
+            raise MtclarError(
+                "train.mse_share=0 with train.delta_loss=dynamic leaves the last epoch without a loss of valence and "
+                "arousal; make it positive, or set train.delta_loss to ccc."
+            )
         self._kind, self._mse_share, self._exponent = kind, mse_share, exponent
 
     def weights(self, epoch: int, epochs: int) -> DeltaWeights:
@@ -53,8 +62,7 @@ class DeltaLoss:
             weights: Of the two parts.
         """
         known = ~truth.isnan()
-        predicted = exact(predicted)
-        error = weights.mse * _mean((predicted - truth.nan_to_num()).square(), known)
+        error = weights.mse * _mean((exact(predicted) - truth.nan_to_num()).square(), known)
         discord = weights.ccc * (1 - ccc(truth, predicted))
         return error + torch.where(known.any(), discord, 0)
 
@@ -67,7 +75,7 @@ def ccc(truth: Tensor, predicted: Tensor) -> Tensor:
     weighs the difference of the means by (n - 1) / n.
     """
     known = ~truth.isnan()
-    truth = truth.nan_to_num()
+    truth, predicted = truth.nan_to_num(), exact(predicted)
     mean_y, mean_p = _mean(truth, known), _mean(predicted, known)
     y, p = truth - mean_y, predicted - mean_p
     spread = _mean(y.square(), known) + _mean(p.square(), known) + (mean_y - mean_p).square()

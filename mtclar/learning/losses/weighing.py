@@ -23,7 +23,7 @@ class Shake(nn.Module):
 
     def draw(self, generator: torch.Generator) -> Tensor:
         """Weights (tasks,) for one step."""
-        drawn = torch.rand(self._tasks, generator=generator)
+        drawn = 1 - torch.rand(self._tasks, generator=generator)  # never all 0
         return drawn / drawn.sum()
 
     def forward(self, losses: Tensor, known: Tensor, weights: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ LOSSES, KNOWN = torch.tensor([1.0, 2.0, 3.0, 4.0]), torch.ones(4, dtype=torch.bo
 def test_shaken_weights_are_uniform_numbers_over_their_sum_and_come_from_the_generator():
     shake = Shake(4)
     drawn = [shake.draw(torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
-    raw = torch.rand(4, generator=torch.Generator().manual_seed(1)).tolist()
+    raw = (1 - torch.rand(4, generator=torch.Generator().manual_seed(1))).tolist()
     assert drawn[0].tolist() == pytest.approx([number / sum(raw) for number in raw])
     assert drawn[0].equal(drawn[1])
     assert not drawn[0].equal(drawn[2])
