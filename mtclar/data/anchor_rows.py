@@ -17,7 +17,7 @@ _LISTED = 8
 
 @dataclass(frozen=True)
 class Anchor:
-    """One line of an anchors file; `frame` is None where only `time_s` is given, `track_id` where none is."""
+    """One line of an anchors file; what it does not give is None or empty, but of `frame` and `time_s` one is given."""
 
     line: int
     video_id: str
@@ -26,24 +26,27 @@ class Anchor:
     valence: float
     arousal: float
     track_id: int | None = None
+    person_id: str = ""
     annotator: str = ""
     weight: float = 1.0
 
 
 @dataclass(frozen=True)
 class VideoAnchors:
-    """The anchors of one video, one a frame, in the order of the frames.
+    """The anchors of one video, one a frame and face, in the order of the frames.
 
     Attributes:
         frames: int64 (k,), 0-based.
         labels: float64 (k, 2): valence and arousal in [-1, 1].
         weights: float64 (k,), > 0.
+        own: bool (k,), whether an anchor is of the face that is followed.
         notes: What was decided on the way, one sentence each.
     """
 
     frames: np.ndarray
     labels: np.ndarray
     weights: np.ndarray
+    own: np.ndarray
     notes: tuple[str, ...]
 
 
@@ -78,7 +81,7 @@ class Anchors:
     def on_frames(self, video_id: str, times_s: np.ndarray) -> VideoAnchors:
         """Lays the anchors of one video on its frames; a time means the frame displayed nearest to it.
 
-        Several annotators of one frame are averaged by their weights, which are added up.
+        Several annotators of one face are averaged by their weights, which are added up.
 
         Args:
             video_id: An id as `match` left it.
@@ -91,18 +94,54 @@ class Anchors:
         if not rows:
             raise MtclarError(f"{self.path}: no anchors for the video '{video_id}'; add at least one line for it.")
         placed = [replace(row, frame=self._frame(row, times_s)) for row in rows]
-        self._one_track(placed)
+        foreign = self.foreign(video_id)
         notes: list[str] = []
-        frames, labels, weights = [], [], []
-        for frame in sorted({int(row.frame or 0) for row in placed}):
-            here = self.agreed([row for row in placed if row.frame == frame])
+        frames, labels, weights, own = [], [], [], []
+        faces: dict[tuple[int, bool, int, str], list[Anchor]] = {}
+        for row in placed:
+            strange = row.line in foreign
+            who = (row.track_id or 0, row.person_id) if strange else (0, "")
+            faces.setdefault((int(row.frame or 0), strange, *who), []).append(row)
+        for (frame, strange, *_), rows_of in sorted(faces.items()):
+            here = self.agreed(rows_of)
             if len(here) > 1:
                 notes.append(f"frame {frame}: the labels of {len(here)} annotators were averaged")
             share = np.array([row.weight for row in here])
             frames.append(frame)
             labels.append(np.average([(row.valence, row.arousal) for row in here], axis=0, weights=share))
             weights.append(share.sum())
-        return VideoAnchors(np.array(frames, np.int64), np.array(labels), np.array(weights), tuple(notes))
+            own.append(not strange)
+        return VideoAnchors(
+            np.array(frames, np.int64), np.array(labels), np.array(weights), np.array(own, bool), tuple(notes)
+        )
+
+    def foreign(self, video_id: str) -> dict[int, str]:
+        """The lines whose anchors are of another face than the one followed, each with why, as far as the file tells.
+
+        One face of a video is followed: track 0. Who that is, is said by the first line of that track that names a
+        person.
+        """
+        rows = self.of(video_id)
+        named = next((row for row in rows if row.person_id and not row.track_id), None)
+        found = {}
+        for row in rows:
+            if row.track_id:
+                found[row.line] = f"belongs to track {row.track_id}, but the face followed in '{video_id}' is track 0"
+            elif named is not None and row.person_id not in ("", named.person_id):
+                found[row.line] = (
+                    f"shows '{row.person_id}', but the face followed in '{video_id}' is of '{named.person_id}' "
+                    f"(line {named.line})"
+                )
+        return found
+
+    def refuse_foreign(self, video_id: str) -> None:
+        """Refuses anchors of another face than the one followed.
+
+        Raises:
+            MtclarError: There is one; says which line.
+        """
+        for line, why in self.foreign(video_id).items():
+            raise self._error(line, f"{why}; take the line out, or let label.foreign_anchors be flag or allow")
 
     def _frame(self, row: Anchor, times_s: np.ndarray) -> int:
         """The frame of one row, checked against the length of the video."""
@@ -137,17 +176,6 @@ class Anchors:
                     f"({other.valence:g}, {other.arousal:g}) instead of ({row.valence:g}, {row.arousal:g}); keep one",
                 )
         return list(kept.values())
-
-    def _one_track(self, rows: Sequence[Anchor]) -> None:
-        """One face is followed in a video; a second track's anchors would be laid on the wrong person."""
-        first = next((row for row in rows if row.track_id is not None), None)
-        for row in rows:
-            if first is not None and row.track_id not in (None, first.track_id):
-                raise self._error(
-                    row.line,
-                    f"belongs to track {row.track_id} and line {first.line} to track {first.track_id}, but one face of "
-                    f"'{row.video_id}' is followed; keep the lines of one track",
-                )
 
     def _error(self, line: int, what: str) -> MtclarError:
         return MtclarError(f"{self.path}, line {line}: {what}.")

@@ -1,8 +1,8 @@
 """Anchors files: the few frames a person labelled.
 
 A CSV with the columns `video_id`, `frame` or `time_s`, `valence`, `arousal` and, where wanted, `track_id`,
-`annotator` and `weight`. Other columns are left alone. Times are in seconds from the first displayed frame, frames
-count from 0 in presentation order, valence and arousal lie in [-1, 1].
+`person_id`, `annotator` and `weight`. Other columns are left alone. Times are in seconds from the first displayed
+frame, frames count from 0 in presentation order, valence and arousal lie in [-1, 1].
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Anchor", "Anchors", "VideoAnchors", "read_anchors"]
 REQUIRED = ("video_id", "valence", "arousal")
 MAX_WEIGHT = 1e6
 """And its reciprocal the least: beyond, sums of weights would no longer be numbers."""
-KNOWN = (*REQUIRED, "frame", "time_s", "track_id", "annotator", "weight")
+KNOWN = (*REQUIRED, "frame", "time_s", "track_id", "person_id", "annotator", "weight")
 
 
 def read_anchors(path: Path) -> Anchors:
@@ -67,9 +67,14 @@ def read_anchors(path: Path) -> Anchors:
         raise MtclarError(f"{path}: the anchors file has a header but no line; label at least one frame.")
     notes = (f"{doubled} anchors give both frame and time; the frame was used",) if doubled else ()
     anchors = Anchors(path, tuple(rows), notes)
-    for key in dict.fromkeys((row.video_id, row.frame) for row in rows if row.frame is not None):
-        anchors.agreed([row for row in rows if (row.video_id, row.frame) == key])
+    for key in dict.fromkeys(_face(row) for row in rows if row.frame is not None):
+        anchors.agreed([row for row in rows if _face(row) == key])
     return anchors
+
+
+def _face(row: Anchor) -> tuple[str, int | None, int, str]:
+    """Which face of which frame a row labels."""
+    return row.video_id, row.frame, row.track_id or 0, row.person_id
 
 
 def _check_columns(path: Path, names: list[str]) -> None:
@@ -111,6 +116,7 @@ class _Line:
             self._affect("valence"),
             self._affect("arousal"),
             self._whole("track_id"),
+            self.values.get("person_id", ""),
             self.values.get("annotator", ""),
             1.0 if weight is None else weight,
         )

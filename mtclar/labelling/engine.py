@@ -176,6 +176,7 @@ def label_track(
     time_scale_s: float,
     anchor_weights: np.ndarray | None = None,
     quality: np.ndarray | None = None,
+    others: Support | None = None,
     krige: Krige | None = None,
     chunk_pairs: int = _CHUNK_PAIRS,
 ) -> Estimate:
@@ -184,14 +185,15 @@ def label_track(
     Args:
         embeddings: float32 (n, d), one row a frame; a row of NaN is a frame without a face.
         times_s: Times of the frames in seconds (n,).
-        anchor_rows: Which frames are anchors (k,), k >= 1, each named once. One without a face keeps its own label
-            but says nothing of other frames.
+        anchor_rows: Which frames are anchors (k,), each named once; at least one, unless there are `others`. One
+            without a face keeps its own label but says nothing of other frames.
         anchor_labels: Their valence and arousal (k, 2), in [-1, 1].
         compare: The model's comparison of pairs of embeddings.
         method: One of `fusion.METHODS`, or `kriging`.
         time_scale_s: Scale of the fusion `time` in seconds.
         anchor_weights: The rater's trust in each anchor (k,), > 0; None for all alike.
         quality: How much of a face can be seen in each frame (n,), see `Queries`.
+        others: Anchors from elsewhere that speak too; in `Estimate.used` they follow the k of the track.
         krige: For `kriging`, with its hyper-parameters bound.
         chunk_pairs: How many pairs are compared at a time, which bounds the memory.
 
@@ -203,25 +205,23 @@ def label_track(
     """
     embeddings, times_s = np.asarray(embeddings), np.asarray(times_s, float)
     rows, labels = np.asarray(anchor_rows, int), np.asarray(anchor_labels, float)
-    _check(embeddings, times_s, rows, labels)
+    _check(embeddings, times_s, rows, labels, least=1 if others is None else 0)
     n, faces = len(embeddings), ~np.isnan(embeddings[:, 0])
     speaking = np.flatnonzero(faces[rows])
-    if not len(speaking):
+    if not len(speaking) and others is None:
         raise MtclarError("no anchor shows a face, so no frame can be compared with one; choose other frames.")
     asked, spoken = np.flatnonzero(faces), rows[speaking]
     own = np.ones(len(spoken), bool)
     trust = np.ones(len(rows)) if anchor_weights is None else np.asarray(anchor_weights, float)
+    clear = np.full(n, np.nan) if quality is None else np.asarray(quality, float)
+    parts = [embeddings[spoken], labels[speaking], times_s[spoken], own, own, trust[speaking], clear[spoken]]
+    if others is not None:
+        strange = np.full(len(others), np.nan) if others.quality is None else others.quality
+        theirs = [others.embeddings, others.labels, others.times_s, others.own_track, others.own_person, others.weights]
+        parts = [np.concatenate(pair) for pair in zip(parts, [*theirs, strange], strict=True)]
     found = label_frames(
-        Queries(embeddings[asked], times_s[asked], None if quality is None else quality[asked]),
-        Support(
-            embeddings[spoken],
-            labels[speaking],
-            times_s[spoken],
-            own,
-            own,
-            trust[speaking],
-            None if quality is None else quality[spoken],
-        ),
+        Queries(embeddings[asked], times_s[asked], clear[asked]),
+        Support(*parts),
         compare,
         method=method,
         time_scale_s=time_scale_s,
@@ -229,20 +229,21 @@ def label_track(
         chunk_pairs=chunk_pairs,
     )
     out, spread, sd = (np.full((n, 2), np.nan) for _ in range(3))
-    similar, used, is_anchor = np.full(n, np.nan), np.zeros((n, len(rows)), bool), np.zeros(n, bool)
+    k, more = len(rows), 0 if others is None else len(others)
+    similar, used, is_anchor = np.full(n, np.nan), np.zeros((n, k + more), bool), np.zeros(n, bool)
     out[asked], spread[asked], sd[asked], similar[asked] = found.labels, found.spread, found.sd, found.similar
-    used[np.ix_(asked, speaking)] = found.used
+    used[np.ix_(asked, np.append(speaking, k + np.arange(more)))] = found.used
     is_anchor[rows], out[rows], spread[rows], sd[rows] = True, labels, 0.0, 0.0
-    used[rows] = np.eye(len(rows), dtype=bool)
+    used[rows] = np.eye(k, k + more, dtype=bool)
     return Estimate(out[:, 0], out[:, 1], is_anchor, used, spread, similar, sd)
 
 
-def _check(embeddings: np.ndarray, times_s: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> None:
+def _check(embeddings: np.ndarray, times_s: np.ndarray, rows: np.ndarray, labels: np.ndarray, *, least: int) -> None:
     if embeddings.ndim != 2 or times_s.shape != (len(embeddings),):
         raise MtclarError(f"expected embeddings (n, d) and times (n,), got {embeddings.shape} and {times_s.shape}.")
-    if rows.ndim != 1 or not len(rows) or labels.shape != (len(rows), 2):
+    if rows.ndim != 1 or len(rows) < least or labels.shape != (len(rows), 2):
         raise MtclarError(f"expected at least one anchor with labels (k, 2), got rows {rows.shape}, {labels.shape}.")
-    if rows.min() < 0 or rows.max() >= len(embeddings):
+    if len(rows) and (rows.min() < 0 or rows.max() >= len(embeddings)):
         raise MtclarError(f"an anchor names row {rows.max()}, but the track has {len(embeddings)} frames (from 0).")
     if len(np.unique(rows)) != len(rows):
         raise MtclarError("two anchors name the same frame; keep one of them.")

@@ -19,7 +19,8 @@ from mtclar.report.label_page import write_index, write_label_page
 from mtclar.report.thumbnails import Thumbnails
 from mtclar.settings import LabelSettings, RegisterSettings
 from mtclar.steps.label_files import SCHEMA_VERSION, OutFolder, model_facts, side_facts, write_csv, write_json
-from mtclar.steps.label_video import Predictor, Track, labels_table, read_track
+from mtclar.steps.label_others import Others
+from mtclar.steps.label_video import Predictor, Track, heard, labels_table, read_track
 from mtclar.video import Video, find_videos, open_video, video_ids
 
 
@@ -156,15 +157,22 @@ def _label(
     rows = marks.of(name)
     if not rows:
         raise MtclarError(f"{path}: {marks.path} holds no anchor for '{name}'; add at least one line for it.")
+    if s.foreign_anchors == "refuse":
+        marks.refuse_foreign(name)
+    foreign = [row for row in rows if row.line in marks.foreign(name)]
+    strangers = Others(
+        [row.frame for row in foreign if row.frame is not None],
+        [row.time_s for row in foreign if row.frame is None and row.time_s is not None],
+    )
     thumbnails = Thumbnails(
         [row.frame for row in rows if row.frame is not None],
         [row.time_s for row in rows if row.frame is None and row.time_s is not None],
     )
     with open_video(path, fps=s.fps) as video:
-        track = read_track(video, predictor, s, thumbnails, progress, what)
+        track = read_track(video, predictor, s, thumbnails, strangers, progress, what)
     placed = marks.on_frames(name, track.times_s)
     table = labels_table(name, track, placed, predictor, s)
-    notes = _notes(video, track, marks, placed, predictor)
+    notes = _notes(video, track, marks, placed, predictor, flag=s.foreign_anchors != "allow")
     facts = side_facts(s, path, name, video.facts, table, marks, placed, predictor, notes)
     place = PurePosixPath(name)
     csv, parquet, side, page = (f"{place.name}{suffix}" for suffix in (".va.csv", ".va.parquet", ".va.json", ".html"))
@@ -186,14 +194,35 @@ def _label(
     )
 
 
-def _notes(video: Video, track: Track, marks: Anchors, placed: VideoAnchors, predictor: Predictor) -> tuple[str, ...]:
-    """What the reader of the labels should know, one sentence each."""
+def _notes(
+    video: Video, track: Track, marks: Anchors, placed: VideoAnchors, predictor: Predictor, *, flag: bool
+) -> tuple[str, ...]:
+    """What the reader of the labels should know, one sentence each; with `flag` also which anchors look foreign."""
     notes = [*video.warnings, *(f"{note[0].upper()}{note[1:]}." for note in (*marks.notes, *placed.notes))]
-    mute = [str(frame) for frame in placed.frames if not track.has_face[frame]]
+    own = placed.frames[placed.own]
+    mute = [str(frame) for frame in own if not track.has_face[frame]]
     if mute:
         notes.append(
             f"No face was found on the anchor frame(s) {', '.join(mute)}: they keep their label, but no other frame "
             "can be compared with them."
+        )
+    doubtful = [str(frame) for frame in own if not track.has_face[frame] and track.others[frame]]
+    if doubtful and flag:
+        notes.append(
+            f"On the anchor frame(s) {', '.join(doubtful)} the face followed is away but another one is there: are "
+            "those labels of another person?"
+        )
+    strange, spoke = np.flatnonzero(~placed.own), heard(track, placed)
+    if len(strange) and flag:
+        listed = ", ".join(str(placed.frames[k]) for k in strange)
+        notes.append(
+            f"The anchors of frame(s) {listed} are of another face than the one followed: predictions from them are "
+            "less certain than from its own."
+        )
+    silent = ", ".join(str(placed.frames[k]) for k in np.setdiff1d(strange, spoke))
+    if silent:
+        notes.append(
+            f"The anchors of another face on frame(s) {silent} were not used: it is not clear which face they mean."
         )
     if not predictor.calibration:
         notes.append("The model carries no calibration, so the labels have no band and no confidence.")

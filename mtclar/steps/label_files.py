@@ -131,8 +131,11 @@ def side_facts(
                 "valence": float(valence),
                 "arousal": float(arousal),
                 "weight": float(weight),
+                **({} if own or s.foreign_anchors == "allow" else {"foreign": True}),
             }
-            for frame, (valence, arousal), weight in zip(placed.frames, placed.labels, placed.weights, strict=True)
+            for frame, (valence, arousal), weight, own in zip(
+                placed.frames, placed.labels, placed.weights, placed.own, strict=True
+            )
         ],
         "counts": {
             "rows": len(table),

@@ -15,14 +15,13 @@ from mtclar.data.anchors import VideoAnchors
 from mtclar.data.tables import LABELS
 from mtclar.errors import MtclarError
 from mtclar.faces import CropSpec, Face, HogDetector, Steady, cut, overlap, pick
-from mtclar.labelling import Estimate, confidence, half_widths, label_track
+from mtclar.faces.quality import quality
+from mtclar.labelling import Estimate, Support, confidence, half_widths, label_track
 from mtclar.progress import Progress
 from mtclar.report.thumbnails import Thumbnails
 from mtclar.settings import LabelSettings
+from mtclar.steps.label_others import Others
 from mtclar.video import Video
-
-FULL_QUALITY_PX = 80.0
-"""Side of a face box from which on the picture holds all that detector and encoder ask for (docs of dlib's HOG)."""
 
 
 class Predictor(Protocol):
@@ -48,6 +47,9 @@ class Track:
         boxes: float64 (n, 4): x, y, w, h in pixels of the upright frame; NaN where there is no face.
         scores: float64 (n,), the detector's; NaN where there is no face.
         embeddings: float32 (n, d); NaN where there is no face.
+        quality: float64 (n,), see `mtclar.faces.quality`; NaN where there is no face.
+        others: int (n,), how many other faces were found.
+        strangers: float32 (d,) by frame: the embedding of the one other face of a frame that was asked for.
     """
 
     pts: np.ndarray
@@ -55,6 +57,9 @@ class Track:
     boxes: np.ndarray
     scores: np.ndarray
     embeddings: np.ndarray
+    quality: np.ndarray
+    others: np.ndarray
+    strangers: dict[int, np.ndarray]
 
     @property
     def has_face(self) -> np.ndarray:
@@ -87,9 +92,17 @@ class Follower:
 
 
 def read_track(
-    video: Video, predictor: Predictor, s: LabelSettings, thumbnails: Thumbnails, progress: Progress, what: str
+    video: Video,
+    predictor: Predictor,
+    s: LabelSettings,
+    thumbnails: Thumbnails,
+    strangers: Others,
+    progress: Progress,
+    what: str,
 ) -> Track:
     """Reads a video to its end and follows one face through it.
+
+    `strangers` keeps another face of the frames where one is asked for.
 
     Raises:
         MtclarError: The video cannot be read, or there is no face in it.
@@ -98,13 +111,27 @@ def read_track(
     follower, steady, spec = Follower(s.lost_after_s), Steady(s.steady_s), predictor.crop_spec
     pts: list[int] = []
     times_s: list[float] = []
+    others: list[int] = []
     found: dict[int, Face] = {}
     crops: list[np.ndarray] = []
     embedded: list[np.ndarray] = []
+    clear: list[np.ndarray] = []
+
+    def embed() -> None:
+        faces = list(found.values())[-len(crops) :]
+        sides, score = np.array([(face.w + face.h) / 2 for face in faces]), np.array([face.score for face in faces])
+        embedded.append(predictor.embed(np.stack(crops)))
+        clear.append(quality(np.stack(crops), sides, score))
+        crops.clear()
+
     for frame in video:
         pts.append(frame.pts)
         times_s.append(frame.time_s)
-        face = follower.next(detector.detect(frame.image), frame.time_s)
+        detected = detector.detect(frame.image)
+        face = follower.next(detected, frame.time_s)
+        rest = [other for other in detected if other is not face]
+        others.append(len(rest))
+        strangers.offer(frame.index, frame.time_s, frame.image, rest, spec)
         shown = frame.image
         if face is not None:
             face = steady(face, frame.time_s)
@@ -112,24 +139,32 @@ def read_track(
             found[frame.index] = face
             crops.append(shown)
         if len(crops) == s.batch:
-            embedded.append(predictor.embed(np.stack(crops)))
-            crops.clear()
+            embed()
         thumbnails.offer(frame.index, frame.time_s, shown)
         progress(frame.index + 1, max(video.expected_frames or 0, frame.index + 1), what)
     if crops:
-        embedded.append(predictor.embed(np.stack(crops)))
+        embed()
     n = len(pts)
     if not embedded:
         raise MtclarError(f"{video.path}: no face was found in any of its {n} frames, so there is nothing to label.")
     embeddings = np.full((n, embedded[0].shape[1]), np.nan, np.float32)
-    boxes, scores = np.full((n, 4), np.nan), np.full(n, np.nan)
+    boxes, scores, seen = np.full((n, 4), np.nan), np.full(n, np.nan), np.full(n, np.nan)
     rows = np.array(list(found))
-    for i in range(len(embedded)):
-        here, rows = rows[: len(embedded[i])], rows[len(embedded[i]) :]
-        embeddings[here] = embedded[i]
+    embeddings[rows], seen[rows] = np.concatenate(embedded), np.concatenate(clear)
     for index, face in found.items():
         boxes[index], scores[index] = face.box, face.score
-    return Track(np.array(pts, np.int64), np.array(times_s), boxes, scores, embeddings)
+    kept = strangers.kept()
+    known = predictor.embed(np.stack(list(kept.values()))) if kept else ()
+    return Track(
+        pts=np.array(pts, np.int64),
+        times_s=np.array(times_s),
+        boxes=boxes,
+        scores=scores,
+        embeddings=embeddings,
+        quality=seen,
+        others=np.array(others),
+        strangers=dict(zip(kept, known, strict=True)),
+    )
 
 
 def labels_table(
@@ -138,21 +173,30 @@ def labels_table(
     """The labels of every frame, with the columns of `tables.LABELS`.
 
     The band of a frame is its label ± the model's calibrated half-width, clipped to [-1, 1]; an anchor has none of
-    its own. For `confidence` see `mtclar.labelling.confidence`; an anchor's is 1. `quality` is the side of the face
-    box over `FULL_QUALITY_PX`, at most 1.
+    its own. For `confidence` see `mtclar.labelling.confidence`; an anchor's is 1. Anchors of another face speak where
+    that face was the only other one in its frame.
 
     Raises:
-        MtclarError: No anchor shows a face.
+        MtclarError: No anchor shows a face, or all are of other faces and it is not clear which.
     """
+    own = anchors.own
+    foreign = heard(track, anchors)
+    if not own.any() and not len(foreign):
+        raise MtclarError(
+            f"no anchor of '{video_id}' is of the face followed, and it is not clear which other faces they mean; "
+            "label at least one frame of track 0."
+        )
     estimate = label_track(
         track.embeddings,
         track.times_s,
-        anchors.frames,
-        anchors.labels,
+        anchors.frames[own],
+        anchors.labels[own],
         predictor.compare,
         method=s.fusion,
         time_scale_s=s.time_scale_s,
-        anchor_weights=anchors.weights,
+        anchor_weights=anchors.weights[own],
+        quality=track.quality,
+        others=_foreign_support(track, anchors, foreign) if len(foreign) else None,
     )
     half = half_widths(predictor.calibration)
     at_anchor = estimate.is_anchor
@@ -175,16 +219,37 @@ def labels_table(
         "confidence": np.where(at_anchor, 1.0, confidence(half, estimate.spread)),
         "source": np.where(at_anchor, "anchor", np.where(has_face, "model", "none")),
         "status": np.where(has_face, "ok", "no_face"),
-        "anchor_ids": _anchor_ids(estimate, anchors.frames),
+        "anchor_ids": _anchor_ids(estimate, np.append(anchors.frames[own], anchors.frames[foreign])),
         "face_x": track.boxes[:, 0],
         "face_y": track.boxes[:, 1],
         "face_w": track.boxes[:, 2],
         "face_h": track.boxes[:, 3],
         "face_score": track.scores,
-        "quality": np.minimum(1.0, track.boxes[:, 2:].mean(axis=1) / FULL_QUALITY_PX),
+        "quality": track.quality,
         "shot_id": 0,
     }
     return pd.DataFrame(columns, columns=LABELS.names)
+
+
+def heard(track: Track, anchors: VideoAnchors) -> np.ndarray:
+    """Positions of the anchors of another face that can speak: alone on their frame, which shows one other face."""
+    foreign = np.flatnonzero(~anchors.own)
+    frames = anchors.frames[foreign].tolist()
+    known = [frame in track.strangers and frames.count(frame) == 1 for frame in frames]
+    return foreign[np.array(known, bool)]
+
+
+def _foreign_support(track: Track, anchors: VideoAnchors, foreign: np.ndarray) -> Support:
+    """Anchors of other faces. Their time says nothing of this face's course, so they have none."""
+    apart = np.zeros(len(foreign), bool)
+    return Support(
+        embeddings=np.stack([track.strangers[frame] for frame in anchors.frames[foreign].tolist()]),
+        labels=anchors.labels[foreign],
+        times_s=np.full(len(foreign), np.nan),
+        own_track=apart,
+        own_person=apart,
+        weights=anchors.weights[foreign],
+    )
 
 
 def _anchor_ids(estimate: Estimate, frames: np.ndarray) -> list[str]:

@@ -85,7 +85,6 @@ def test_the_same_line_twice_counts_once(tmp_path):
             "video_id,frame,time_s,valence,arousal\nclip,7,,0,0\nclip,,0.28,1,0\n",
             "line 3: contradicts line 2",
         ),
-        ("video_id,frame,valence,arousal,track_id\nclip,1,0,0,0\nclip,2,0,0,1\n", "line 3: belongs to track 1"),
         ("video_id,frame,valence,arousal,weight\nclip,1,0,0,0\n", "line 2: weight is 0"),
         (
             "video_id,frame,valence,arousal,weight\nclip,1,0,0,1e308\n",
@@ -120,3 +119,25 @@ def test_of_many_unknown_videos_only_a_few_names_are_listed(tmp_path):
     with pytest.raises(MtclarError) as caught:
         anchors.match([f"clip{i:04d}" for i in range(1000)])
     assert len(str(caught.value)) < 400
+
+
+def test_anchors_of_another_track_or_person_are_known_and_refused_by_their_line(tmp_path):
+    head = "video_id,frame,valence,arousal,track_id,person_id\n"
+    rows = "clip,1,0,0,,\nclip,1,0.5,0,1,bob\nclip,2,0,0,0,ann\nclip,3,0.1,0,,bob\nclip,4,0,0,,ann\n"
+    anchors = read_anchors(write(tmp_path, head + rows)).match(["clip"])
+    found = anchors.foreign("clip")
+    assert list(found) == [3, 5]
+    assert "track 1" in found[3]
+    assert "shows 'bob'" in found[5]
+    assert "line 4" in found[5]
+    placed = anchors.on_frames("clip", TIMES)
+    assert placed.frames.tolist() == [1, 1, 2, 3, 4]
+    assert placed.own.tolist() == [True, False, True, False, True]
+    with pytest.raises(MtclarError, match=r"line 3: belongs to track 1, but .* label\.foreign_anchors"):
+        anchors.refuse_foreign("clip")
+
+
+def test_anchors_that_name_no_track_or_person_are_of_the_face_followed(tmp_path):
+    anchors = read_anchors(write(tmp_path, HEAD + "clip,1,0,0\nclip,2,0,0\n")).match(["clip"])
+    anchors.refuse_foreign("clip")
+    assert anchors.on_frames("clip", TIMES).own.all()

@@ -172,3 +172,25 @@ def test_all_anchors_in_one_frame_s_time_are_no_division_by_nothing(method):
     times = np.zeros(N)
     found = label_track(EMBEDDINGS, times, np.array([3, 9]), TRUTH[[3, 9]], perfect, method=method, time_scale_s=1.0)
     assert np.isfinite(found.labels).all()
+
+
+def test_anchors_from_elsewhere_speak_beside_those_of_the_track():
+    stranger = support_of(np.array([30]), times_s=np.array([np.nan]), own_track=np.zeros(1, bool))
+    own = np.array([3])
+    found = label_track(EMBEDDINGS, TIMES, own, TRUTH[own], half, method="mean", time_scale_s=1.0, others=stranger)
+    votes = [TRUTH[a] + (TRUTH[9] - TRUTH[a]) / 2 for a in (3, 30)]
+    np.testing.assert_allclose(found.labels[9], np.mean(votes, axis=0), atol=1e-6)
+    assert found.used.shape == (N, 2)
+    assert found.used[9].all()
+    assert found.used[3].tolist() == [True, False]
+    assert not found.is_anchor[30]
+
+
+def test_anchors_from_elsewhere_alone_are_enough():
+    stranger = support_of(np.array([30]), times_s=np.array([np.nan]))
+    none = np.empty(0, int)
+    found = label_track(
+        EMBEDDINGS, TIMES, none, np.empty((0, 2)), perfect, method="time", time_scale_s=1.0, others=stranger
+    )
+    np.testing.assert_allclose(found.labels, TRUTH, atol=1e-6)
+    assert not found.is_anchor.any()

@@ -79,3 +79,34 @@ def test_the_chart_of_intervals_marks_the_value_of_each_method(fair):
     ax = charts.intervals(found, ["mtclar", "copy"]).axes[0]
     dots = [line.get_xdata()[0] for line in ax.get_lines() if line.get_marker() == "o"]
     assert dots == [found["mtclar"]["valence"]["ccc"], found["copy"]["valence"]["ccc"]]
+
+
+def test_the_page_sets_supports_budgets_and_the_release_s_counting_beside_each_other(fair_page):
+    words = re.sub(r"<[^>]+>", " ", fair_page)
+    for needed in ("Where anchors come from", "Error against budget", "As the release counts", "all, released", "6%"):
+        assert needed in words
+    assert "Notes" in words  # the toy world is too small for whole batches
+
+
+def test_the_chart_of_budgets_has_a_curve_for_each_method_from_the_smallest_budget_up(fair):
+    found = fair.metrics["few_shot"]["budgets"]
+    ax = charts.budgets(dict(reversed(found.items())), ("mtclar", "interpolate")).axes[1]
+    ours = ax.get_lines()[0]
+    assert list(ours.get_ydata()) == [block["mtclar"]["arousal"]["rmse"] for block in found.values()]
+    assert len(ax.get_lines()) == 2
+
+
+def test_a_model_that_cannot_label_has_a_page_that_says_so(tmp_path, monkeypatch):
+    import toy_world as world
+
+    class Similar(world.Skilled):
+        def compare(self, left, right):
+            return super().compare(left, right)[0], *(np.full(len(left), np.nan),) * 2
+
+    monkeypatch.setattr(world, "Skilled", Similar)
+    found = judged(*toy_world(), skill=1.0)
+    write_evaluation(tmp_path / "report.html", found, [], FACTS)
+    words = (tmp_path / "report.html").read_text()
+    assert "it labels no clips" in words
+    assert "One anchor a clip" not in words
+    assert "told right" in words
