@@ -63,6 +63,7 @@ def label_clips(
     krige: Krige | None = None,
     *,
     supports: Sequence[str] | None = None,
+    budgets: Sequence[float] | None = None,
 ) -> FewShot:
     """Labels clips by every method from every kind of anchor.
 
@@ -74,13 +75,15 @@ def label_clips(
         heads: The trained heads.
         mean: float64 (2,), mean training label.
         krige: For the fusion `kriging`.
-        supports: These support sets alone, and no budgets; None for all that the settings ask for.
+        supports, budgets: These alone; None for all that the settings ask for. What the release's protocol needs is
+            kept only where all support sets are.
     """
     names = tuple(dict.fromkeys((*ALWAYS, *settings.supports))) if supports is None else tuple(supports)
     bank = bank_rows(faces, settings.seed) if "bank" in names else np.empty(0, np.int64)
     model = Model(heads.compare, settings.fusion, settings.time_scale_s, krige)
     pool = Pool.of(clips, faces, bank)
-    found = FewShot({name: [] for name in names}, {} if supports else {share: [] for share in settings.budgets})
+    shares = settings.budgets if budgets is None else budgets
+    found = FewShot({name: [] for name in names}, {share: [] for share in shares})
     for number, clip in enumerate(clips):
         _, valence, arousal = heads.single(embeddings[clip.rows])
         alone = np.stack([valence, arousal], axis=1).astype(np.float64)

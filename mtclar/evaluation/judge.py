@@ -110,7 +110,7 @@ def judge(
     if can_label(embeddings.values, heads):
         few = label_clips(settings, faces, clips, embeddings, heads, training.mean)
         few_metrics, notes = score(settings, few, clips, rng)
-        own = label_clips(settings, faces, held_out, embeddings, heads, training.mean, supports=("first",))
+        own = label_clips(settings, faces, held_out, embeddings, heads, training.mean, supports=("first",), budgets=())
         first = own.supports["first"]
     paired = _pairs(faces, pairs[pairs["split"] == settings.split], embeddings, heads)
     rows_of_pictures = pictures_of(faces, settings.split)

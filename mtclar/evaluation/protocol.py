@@ -28,6 +28,7 @@ from mtclar.evaluation.supports import Picks, Pool
 from mtclar.labelling import (
     Compare,
     Compared,
+    Estimate,
     Krige,
     Queries,
     Support,
@@ -49,12 +50,14 @@ class Labelled:
         given: float64 (n, 2), the label of the anchor each frame uses; of several, the latest, or their mean where they
             are not of the clip.
         methods: float64 (n, 2) a method.
+        sd: float64 (n, 2), standard deviation of mtclar's labels: 0 at anchors, NaN where the fusion has none.
     """
 
     clip: Clip
     anchors: np.ndarray
     given: np.ndarray
     methods: dict[str, np.ndarray]
+    sd: np.ndarray
 
     @property
     def queries(self) -> np.ndarray:
@@ -117,14 +120,15 @@ class Labeller:
         clip, pool, n = self.clip, self.pool, len(self.clip)
         own = pool.clip[picks.anchors] == self.number
         given_away = pool.position[picks.anchors[own]] if picks.rule != "each" else np.empty(0, np.int64)
-        ours = np.empty((n, 2))
+        ours, sd = np.empty((n, 2)), np.empty((n, 2))
         for frames, anchors, kept, compared in self._groups(picks):
-            ours[frames[kept]] = self._fuse(frames, anchors, compared)[kept]
-        ours[given_away] = clip.truth[given_away]
+            found = self._fuse(frames, anchors, compared)
+            ours[frames[kept]], sd[frames[kept]] = found.labels[kept], found.sd[kept]
+        ours[given_away], sd[given_away] = clip.truth[given_away], 0.0
         labels, times_s = pool.truth[picks.anchors], pool.times_s[picks.anchors]
         methods = {"mtclar": ours}
         if picks.rule == "latest":
-            fused = self._fuse(np.arange(n), picks.anchors, self._compared(np.arange(n), picks.anchors))
+            fused = self._fuse(np.arange(n), picks.anchors, self._compared(np.arange(n), picks.anchors)).labels
             fused[given_away] = clip.truth[given_away]
             methods["mtclar_fused"] = fused
         if picks.rule != "together" or len(picks.anchors) == 1:
@@ -135,15 +139,16 @@ class Labeller:
             given = np.tile(labels.mean(axis=0), (n, 1))
         if own.all() and picks.rule != "each":
             methods["interpolate"] = interpolate(clip.times_s, times_s, labels)
-        return Labelled(clip, given_away, given, methods | self._alone)
+        return Labelled(clip, given_away, given, methods | self._alone, sd)
 
     def by_positions(self, positions: np.ndarray) -> Labelled:
         """Labels from the frames `positions` of the clip itself, all of them together."""
         clip, n = self.clip, len(self.clip)
         times_s, labels = clip.times_s[positions], clip.truth[positions]
         members = self._members(positions)
-        ours = self._fuse(np.arange(n), members, self._compared(np.arange(n), members))
-        ours[positions] = labels
+        found = self._fuse(np.arange(n), members, self._compared(np.arange(n), members))
+        ours, sd = found.labels, found.sd.copy()
+        ours[positions], sd[positions] = labels, 0.0
         given = copy_latest(clip.times_s, times_s, labels)
         methods = {
             "mtclar": ours,
@@ -151,7 +156,7 @@ class Labeller:
             "interpolate": interpolate(clip.times_s, times_s, labels),
             "pchip": pchip(clip.times_s, times_s, labels),
         }
-        return Labelled(clip, positions, given, methods | self._alone)
+        return Labelled(clip, positions, given, methods | self._alone, sd)
 
     def deltas(self, positions: np.ndarray) -> np.ndarray:
         """Predicted label(frame) - label(anchor) of every frame and the anchors at `positions`: (n, k, 2)."""
@@ -208,8 +213,8 @@ class Labeller:
             _, among = compare_all(faces, faces, self.model.compare)
         return Compared(similar, deltas, among)
 
-    def _fuse(self, frames: np.ndarray, anchors: np.ndarray, compared: Compared) -> np.ndarray:
-        """Labels (f, 2) of the frames at positions `frames`, from members of the pool as anchors."""
+    def _fuse(self, frames: np.ndarray, anchors: np.ndarray, compared: Compared) -> Estimate:
+        """Labels of the frames at positions `frames`, from members of the pool as anchors."""
         clip, pool = self.clip, self.pool
         own = pool.clip[anchors] == self.number
         return fuse_compared(
@@ -227,7 +232,7 @@ class Labeller:
             method=self.model.method,
             time_scale_s=self.model.time_scale_s,
             krige=self.model.krige,
-        ).labels
+        )
 
     def _within(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Similarity (n, k) and differences (n, k, 2) of all frames and some frames of the clip."""

@@ -77,6 +77,7 @@ def test_a_budget_s_anchors_are_fused_as_labelling_fuses_them(world):
     for clip, item in zip(clips, found.budgets[0.1], strict=True):
         at = spread_positions(len(clip), 0.1)
         np.testing.assert_array_equal(item.anchors, at)
+        assert (item.sd[at] == 0).all()
         weights = fusion_weights(clip.times_s, clip.times_s[at], "time", ALL.time_scale_s)
         for frame in range(len(clip)):
             votes = [clip.truth[a] + 0.8 * (clip.truth[frame] - clip.truth[a]) for a in at]
@@ -140,12 +141,14 @@ def test_a_frame_whose_anchor_is_drawn_is_kriged_with_all_of_its_clip(world):
         return votes.votes.mean(axis=1), np.full((len(votes.queries), 2), 0.1)
 
     kriged = ALL.model_copy(update={"fusion": "kriging"})
-    clips, found = labelled(world, settings=kriged, krige=krige, supports=("cross-identity",))
-    _, plain = labelled(world, supports=("cross-identity",))
+    clips, found = labelled(world, settings=kriged, krige=krige, supports=("cross-identity",), budgets=())
+    _, plain = labelled(world, supports=("cross-identity",), budgets=())
     assert {queries for queries, _, _ in seen} <= {len(clip) for clip in clips}
     assert not any(own for _, _, own in seen)
     for ours, theirs in zip(found.supports["cross-identity"], plain.supports["cross-identity"], strict=True):
         np.testing.assert_allclose(ours.methods["mtclar"], theirs.methods["mtclar"], atol=1e-9)
+        assert (ours.sd == 0.1).all()
+        assert np.isnan(theirs.sd).all()
 
 
 def test_people_are_drawn_instead_of_clips_where_the_settings_say_so(world):
