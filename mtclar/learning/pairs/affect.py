@@ -110,8 +110,7 @@ def _systematic(weights: np.ndarray, number: int, rng: np.random.Generator) -> n
     """Positions drawn by their weights, `number` in each row, with equal steps along the sum (systematic sampling)."""
     reached = np.cumsum(weights, axis=1, dtype=np.float64)
     reached *= number / reached[:, -1:]
-    reached += rng.random((len(weights), 1))
+    reached += rng.uniform(1e-6, 1 - 1e-6, (len(weights), 1))  # rounding of the sum must not decide
     stops = reached.astype(np.int32)
-    stops[:, -1] = number
     times = np.diff(stops, axis=1, prepend=0)
     return np.repeat(np.arange(times.size) % weights.shape[1], times.ravel()).reshape(len(weights), number)
