@@ -70,7 +70,7 @@ class PairSettings(Section):
     seed: int
     sampling: Literal["release", "wheel-near", "wheel-far", "polarity", "affect"]
     ring: tuple[str, ...]
-    distances: tuple[tuple[float, ...], ...] | None
+    distances: tuple[tuple[float, ...], ...]
     wheel_exponent: Annotated[float, Field(ge=0)]
     pairs: Positive
     pairs_held_out: Positive
@@ -88,7 +88,7 @@ class TrainSettings(Section):
     seed: int
     encoder: str
     encoder_options: dict[str, Any]
-    pretrained: str | None
+    pretrained: str
     freeze: Literal["pretrained", "alignment", "none"]
     fusion: Literal["concat", "absolute", "multiply", "difference"]
     antisymmetric: bool
@@ -152,8 +152,8 @@ class SplitSettings(Section):
     protocol: Literal["folds", "leave-one-out", "cross"]
     folds: Annotated[int, Field(ge=2)]
     fold: Annotated[int, Field(ge=0)]
-    train_dataset: str | None
-    test_dataset: str | None
+    train_dataset: str
+    test_dataset: str
     validation: Share
     seed: int
 

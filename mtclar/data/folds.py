@@ -130,7 +130,7 @@ def _datasets(faces: pd.DataFrame, s: SplitSettings) -> tuple[np.ndarray, np.nda
     known = sorted(faces["dataset"].unique())
     masks = []
     for key, name in (("train_dataset", s.train_dataset), ("test_dataset", s.test_dataset)):
-        if name is None:
+        if not name:
             raise MtclarError(f"split.protocol cross needs split.{key}, one of: {', '.join(known)}.")
         if name not in known:
             raise MtclarError(f"split.{key} is '{name}', but the faces have no such data set{nearest(name, known)}.")

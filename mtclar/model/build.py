@@ -46,8 +46,8 @@ def build_model(s: TrainSettings) -> MTCLAR:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence([s.seed % 2**63]).generate_state(3, np.uint64)[2] >> 1))
         model = MTCLAR(model_spec(s))
-    freeze = s.freeze == "alignment" or (s.freeze == "pretrained" and s.pretrained is not None)
-    if s.pretrained is not None:
+    freeze = s.freeze == "alignment" or (s.freeze == "pretrained" and bool(s.pretrained))
+    if s.pretrained:
         load_encoder(_emofan(model, f"train.pretrained={s.pretrained}"), Path(s.pretrained))
     if freeze:
         _emofan(model, f"train.freeze={s.freeze}").freeze_alignment()

@@ -206,7 +206,7 @@ def _fingerprint(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path,
     files = [faces / "store.json", faces / "faces.parquet", pairs / "pairs.parquet", *sorted(faces.glob("crops-*"))]
     for path in files:
         digest.update(_sha256(path))
-    if s.pretrained is not None:
+    if s.pretrained:
         try:
             digest.update(_sha256(Path(s.pretrained)))
         except OSError as error:

@@ -16,7 +16,7 @@ counts = st.lists(st.integers(1, 60), min_size=4, max_size=30)
 
 def asked(**changes) -> SplitSettings:
     """Settings of `mtclar split`."""
-    settings = {"protocol": "folds", "folds": 2, "fold": 0, "train_dataset": None, "test_dataset": None}
+    settings = {"protocol": "folds", "folds": 2, "fold": 0, "train_dataset": "", "test_dataset": ""}
     return SplitSettings(**{**settings, "validation": 0.2, "seed": 7, **changes})
 
 

@@ -146,5 +146,5 @@ def test_what_cannot_be_built_is_one_sentence(name, options, sentence):
 
 def test_auto_is_the_full_size_where_weights_are_given_and_else_the_small_one():
     assert model_spec(_settings(encoder="auto", pretrained="emonet_8.pth")).encoder.name == "emofan"
-    assert model_spec(_settings(encoder="auto", pretrained=None)).encoder.name == "emofan-nano"
-    assert model_spec(_settings(encoder="resnet-nano", pretrained=None)).encoder.name == "resnet-nano"
+    assert model_spec(_settings(encoder="auto", pretrained="")).encoder.name == "emofan-nano"
+    assert model_spec(_settings(encoder="resnet-nano", pretrained="")).encoder.name == "resnet-nano"

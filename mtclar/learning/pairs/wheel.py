@@ -30,7 +30,7 @@ def distances(s: PairSettings) -> np.ndarray:
     Raises:
         MtclarError: The ring or the matrix cannot be what it should.
     """
-    return ring_distances(s.ring) if s.distances is None else _matrix(s.distances)
+    return _matrix(s.distances) if s.distances else ring_distances(s.ring)
 
 
 def ring_distances(ring: Sequence[str]) -> np.ndarray:
