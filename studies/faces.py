@@ -6,11 +6,12 @@ python -m studies.faces
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import typer
 
-from mtclar.data.store import FacesStore, FacesWriter
+from mtclar.data.regroup import joined, write_regrouped
+from mtclar.data.store import FacesStore
+from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from studies.plan import OUT, read_plan
 
@@ -19,30 +20,22 @@ def put_together(stores: list[Path], out: Path) -> int:
     """Writes the faces of several stores, one after the other, into one.
 
     Args:
-        stores: Folders that `mtclar crop` wrote with one size, scale and quality.
-        out: The folder to write.
+        stores: Folders that `mtclar crop` wrote with one size and scale.
+        out: The folder to write; appears whole or not at all.
 
     Returns:
         Number of faces.
 
     Raises:
-        MtclarError: There is no store, or two of them differ in their crops.
+        MtclarError: There is no store, or two of them do not fit together.
     """
     if not stores:
         raise MtclarError("studies/params.yaml: no data is named; put a source and its folder under 'data'.")
     parts = [FacesStore(folder) for folder in stores]
-    known = ("size", "scale", "quality")
-    facts: dict[str, Any] = {name: parts[0].facts.get(name) for name in known}
-    for part in parts[1:]:
-        if (other := {name: part.facts.get(name) for name in known}) != facts:
-            raise MtclarError(
-                f"{part.folder}: its crops are {other}, those of {stores[0]} are {facts}; crop them alike."
-            )
-    with FacesWriter(out, size=parts[0].size, quality=int(facts["quality"]), facts={"scale": facts["scale"]}) as writer:
-        for part in parts:
-            for row, values in enumerate(part.table.to_dict("records")):
-                writer.add({str(name): value for name, value in values.items()}, part.encoded(row))
-    return sum(map(len, parts))
+    table = joined(parts)
+    with whole_folder(out, known_by="store.json") as folder:
+        write_regrouped(parts, table, folder, {"scale": parts[0].facts.get("scale"), "made_of": list(map(str, stores))})
+    return len(table)
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtclar.evaluation.bootstrap import Bootstrap, Draws, by_cluster, pigeonhole
 from mtclar.evaluation.clips import DIMENSIONS, Clip
-from mtclar.labelling import compare_all
+from mtclar.labelling import Compared, Queries, Support, compare_all, fuse_compared
 from studies.world import World
 
 _CHUNK = 16384
@@ -75,19 +75,58 @@ def judge_labels(
     return found
 
 
-def from_first(world: World, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
-    """A clip labelled from its first frame alone (n, 2), and the frames to judge (n,): all others."""
-    own = world.embeddings[clip.rows]
-    _, deltas = compare_all(own, own[:1], world.heads.compare)
+def label_from(
+    world: World, clip: Clip, rows: np.ndarray, methods: Sequence[str], *, time_scale_s: float
+) -> dict[str, np.ndarray]:
+    """Labels a clip from any labelled faces, by several ways to fuse what they say; faces are compared once.
+
+    Args:
+        world: The model.
+        clip: The clip, of n frames.
+        rows: Rows (k,) of the faces store that are anchors, of this clip or not.
+        methods: Fusions, see `mtclar.labelling`.
+        time_scale_s: Of the fusion `time`.
+
+    Returns:
+        float64 (n, 2) a method. At frames that are anchors it is what the anchors say, not what they were given.
+    """
+    known, compare = world.embeddings, world.heads.compare
+    place = dict(zip(clip.rows.tolist(), clip.times_s.tolist(), strict=True))
+    own = np.isin(rows, clip.rows)
+    support = Support(
+        embeddings=known[rows],
+        labels=world.faces[list(DIMENSIONS)].to_numpy(np.float64)[rows],
+        times_s=np.array([place.get(row, np.nan) for row in rows.tolist()]),
+        own_track=own,
+        own_person=world.people[rows] == clip.person,
+        weights=np.ones(len(rows)),
+        quality=known.quality_of(rows),
+    )
+    queries = Queries(known[clip.rows], clip.times_s, known.quality_of(clip.rows))
+    similar, deltas = compare_all(queries.embeddings, support.embeddings, compare)
+    among = np.zeros((len(rows), len(rows), 2))
+    if "kriging" in methods:
+        _, among = compare_all(support.embeddings, support.embeddings, compare)
+    compared = Compared(similar, deltas, among)
+    return {
+        method: fuse_compared(
+            queries, support, compared, method=method, time_scale_s=time_scale_s, krige=world.krige
+        ).labels
+        for method in methods
+    }
+
+
+def other_frames(clip: Clip, positions: np.ndarray) -> np.ndarray:
+    """bool (n,): the frames of a clip that are not at `positions`."""
     mask = np.ones(len(clip), bool)
-    mask[0] = False
-    return np.clip(clip.truth[:1] + deltas[:, 0], -1, 1), mask
+    mask[positions] = False
+    return mask
 
 
 def judge_few_shot(world: World, resamples: int, rng: np.random.Generator) -> dict[str, Draws]:
     """`judge_labels` of the test clips, each from its first frame; empty for a model without the two heads."""
-    done = [from_first(world, clip) for clip in world.clips]
-    if not done or not all(np.isfinite(labels).all() for labels, _ in done):
+    first = [label_from(world, clip, clip.rows[:1], ("mean",), time_scale_s=1.0)["mean"] for clip in world.clips]
+    if not first or not all(np.isfinite(labels).all() for labels in first):
         return {}
-    labels, masks = zip(*done, strict=True)
-    return {f"few_shot_{name}": draw for name, draw in judge_labels(world.clips, labels, masks, resamples, rng).items()}
+    masks = [other_frames(clip, np.zeros(1, int)) for clip in world.clips]
+    return {f"few_shot_{name}": draw for name, draw in judge_labels(world.clips, first, masks, resamples, rng).items()}

@@ -39,7 +39,6 @@ class Plan(Section):
     resamples: Annotated[int, Field(ge=100)]
     seed: int
     budgets: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
-    draws: Positive
     variants: dict[str, Variant]
 
     def variant(self, name: str) -> Variant:

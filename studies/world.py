@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
+from mtclar.data.whole import whole_file
 from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.clips import Clip, clips_of
+from mtclar.labelling import Krige
+from mtclar.model.predictor import TorchPredictor
+from mtclar.steps.embed import embed_rows
 from studies.plan import BASE, OUT
 from studies.train import folder_of
 
 EMBEDDINGS = "embeddings.npz"
 TRAINING_FACES = 4000
 """Faces of the train split that are embedded at most, spread over it: banks are drawn from them."""
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class World:
         embeddings: Of all validation and test faces and of some training faces.
         heads: The trained heads.
         clips: Labelled clips of the test people.
+        krige: The fusion `kriging`, fitted on the validation people.
     """
 
     faces: pd.DataFrame
@@ -39,6 +44,12 @@ class World:
     embeddings: Embeddings
     heads: Heads
     clips: list[Clip]
+    krige: Krige | None = None
+
+    @property
+    def people(self) -> np.ndarray:
+        """str (n,): who is seen in each row of the faces store."""
+        return self.faces["subject_id"].to_numpy(str)
 
     @property
     def bank_rows(self) -> np.ndarray:
@@ -56,39 +67,30 @@ def rows_to_embed(faces: pd.DataFrame) -> np.ndarray:
     return np.union1d(some, np.flatnonzero(faces["split"] != "train"))
 
 
-def embed_faces(faces: Path, checkpoint: Path, change: Callable[[np.ndarray], np.ndarray] | None = None) -> Embeddings:
+def embed_faces(faces: Path, checkpoint: Path) -> Embeddings:
     """Embeds the faces of a store once; later calls read what was written beside the checkpoint.
 
     Args:
         faces: A faces store.
         checkpoint: What `mtclar train` wrote.
-        change: Applied to uint8 crops (n, s, s, 3) before; nothing is written then, and only test faces are embedded.
     """
-    from mtclar.model.predictor import TorchPredictor
-
     path = checkpoint / EMBEDDINGS
-    weights = checkpoint / "model.safetensors"
     store = FacesStore(faces)
     rows = rows_to_embed(store.table)
-    if change is not None:
-        rows = rows[(store.table["split"] == "test").to_numpy()[rows]]
-    elif path.is_file() and path.stat().st_mtime_ns >= weights.stat().st_mtime_ns:
+    made_of = json.loads((checkpoint / "model.json").read_text(encoding="utf-8"))["weights_sha256"]
+    if path.is_file():
         with np.load(path) as saved:
-            if np.array_equal(saved["rows"], rows):
-                return Embeddings(saved["rows"], saved["values"])
-    predictor = TorchPredictor.from_checkpoint(checkpoint)
-    values = np.concatenate(
-        [predictor.embed(crops if change is None else change(crops)) for crops in store.batches(rows, _BATCH)]
-    )
-    if change is None:
-        np.savez(path, rows=rows, values=values)
-    return Embeddings(rows, values)
+            if str(saved["made_of"]) == made_of and np.array_equal(saved["rows"], rows):
+                return Embeddings(rows, saved["values"], saved["quality"])
+    found = embed_rows(store, rows, TorchPredictor.from_checkpoint(checkpoint))
+    with whole_file(path) as partial, partial.open("wb") as file:
+        arrays: dict[str, Any] = {"rows": rows, "values": found.values, "quality": found.quality, "made_of": made_of}
+        np.savez(file, **arrays)
+    return found
 
 
 def load_world(variant: str, seed: int) -> World:
     """The model of one variant and seed, on the test people of the studies' faces store."""
-    from mtclar.model.predictor import TorchPredictor
-
     checkpoint = folder_of(variant, seed)
     faces = FacesStore(OUT / "faces").table
     pairs = read_table(OUT / "models" / BASE / "pairs" / "pairs.parquet", PAIRS)
