@@ -56,12 +56,13 @@ class Plan(Section):
         return load_settings(Path(self.recipe), self.variant(variant).set)
 
 
-def read_plan(path: Path = PLAN) -> Plan:
+def read_plan(path: Path | None = None) -> Plan:
     """Reads and checks studies/params.yaml.
 
     Raises:
         MtclarError: The file cannot be read, a key is unknown, missing or out of range, or there is no variant `full`.
     """
+    path = path or PLAN
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

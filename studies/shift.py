@@ -99,7 +99,7 @@ def thinned(world: World, step: int) -> World:
 
 def thin(clip: Clip, step: int) -> Clip:
     """Every `step`-th frame of a clip, from the first on."""
-    return Clip(clip.name, clip.person, *(part[::step] for part in (clip.rows, clip.times_s, clip.truth, clip.quality)))
+    return replace(clip, rows=clip.rows[::step], times_s=clip.times_s[::step], truth=clip.truth[::step])
 
 
 def drawn(world: World, checkpoint: Path) -> World:
