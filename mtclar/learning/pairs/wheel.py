@@ -59,7 +59,7 @@ def _matrix(given: Sequence[Sequence[float]]) -> np.ndarray:
     if sizes != [N] * N:
         raise MtclarError(
             f"pair.distances: expected {N} rows of {N} numbers ({', '.join(EXPRESSIONS)}), got {len(sizes)} rows of "
-            f"{', '.join(str(size) for size in sorted(set(sizes))) or 'nothing'}."
+            f"{', '.join(str(size) for size in sorted(set(sizes)))}."
         )
     out = np.array(given, float)
     if len(wrong := np.argwhere(~(np.isfinite(out) & (out >= 0)))):

@@ -65,7 +65,6 @@ def _matrix(*changes) -> list[list[float]]:
     [
         ([[1.0] * 8] * 7, "expected 8 rows of 8 numbers .*, got 7 rows of 8"),
         ([[1.0] * 8] * 7 + [[1.0] * 9], "got 8 rows of 8, 9"),
-        ([], "got 0 rows of nothing"),
         (_matrix((1, 2, -1.0), (2, 1, -1.0)), "happy to sad is -1, but a distance is 0 or more"),
         (_matrix((0, 7, 3.0)), "neutral to contempt is 3, but contempt to neutral is 1, and both ways"),
     ],
