@@ -1,0 +1,68 @@
+"""Supervised heads learn from embeddings, classes alike however rare."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mtclar.errors import MtclarError
+from mtclar.learning.single import fit_heads
+from mtclar.model.build import model_spec
+from mtclar.model.mtclar import SingleHead
+
+
+@pytest.fixture
+def faces() -> pd.DataFrame:
+    """Ninety happy faces, ten sad ones, and some without an expression."""
+    names = ["happy"] * 90 + ["sad"] * 10 + [None] * 20
+    valence = np.where(np.arange(120) < 90, 0.6, -0.6)
+    return pd.DataFrame({"expression": names, "valence": valence, "arousal": np.linspace(-0.5, 0.5, 120)})
+
+
+def _views(faces: pd.DataFrame) -> torch.Tensor:
+    """Embeddings (2, n, 8) that tell valence and arousal, and little else."""
+    generator = torch.Generator().manual_seed(0)
+    views = torch.randn(2, len(faces), 8, generator=generator) * 0.1
+    views[:, :, 0] += torch.from_numpy(faces["valence"].to_numpy(np.float32))
+    views[:, :, 1] += torch.from_numpy(faces["arousal"].to_numpy(np.float32))
+    return views
+
+
+def _fitted(settings, faces, **changes) -> tuple[list[float], SingleHead]:
+    changes = {"sl_epochs": 30, "sl_batch": 64, "sl_learning_rate": 1e-2, **changes}
+    settings = settings.model_copy(update=changes)
+    torch.manual_seed(0)
+    heads = SingleHead(model_spec(settings))
+    return fit_heads(settings, heads, _views(faces), faces), heads
+
+
+def test_they_learn_what_the_embedding_tells(settings, faces):
+    losses, heads = _fitted(settings, faces)
+    assert losses[-1] < 0.5 * losses[0]
+    assert not heads.training
+    with torch.inference_mode():
+        out = heads(_views(faces)[0])
+    assert np.corrcoef(out.valence, faces["valence"])[0, 1] > 0.9
+    chosen = out.logits.argmax(1)[:100]
+    assert (chosen[:90] == 1).float().mean() > 0.9
+    assert (chosen[90:] == 2).float().mean() > 0.9  # a tenth as many, and learned as well
+
+
+def test_the_same_seed_gives_the_same_heads(settings, faces):
+    one, other = (_fitted(settings, faces, sl_epochs=2)[1].state_dict() for _ in range(2))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_step_schedule_and_the_squashed_logits_of_the_release_can_be_asked_for(settings, faces):
+    losses, heads = _fitted(settings, faces, sl_schedule="step", sl_tanh_logits=True)
+    assert losses[-1] < losses[0]
+    with torch.inference_mode():
+        assert heads(_views(faces)[0]).logits.abs().max() <= 1
+
+
+def test_a_loss_that_is_not_a_number_names_the_setting_to_lower(settings, faces):
+    broken = faces.assign(valence=np.inf)
+    with pytest.raises(MtclarError, match=r"in epoch 1; lower train\.sl_learning_rate=0\.01"):
+        _fitted(settings, broken)
