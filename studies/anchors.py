@@ -32,7 +32,7 @@ BASELINES = {"copied": copy_latest, "joined": interpolate, "pchip": pchip}
 METRICS = ("valence_rmse", "valence_ccc", "arousal_rmse", "arousal_ccc")
 
 Key = tuple[str, str, float]
-"""Support set, fusion, and budget as a share of the frames (NaN for the bank)."""
+"""Support set, fusion, and budget: the number of anchors as a share of the clip's frames, 0 for the bank."""
 Scores = Mapping[Key, Sequence[Mapping[str, Draws]]]
 """The metrics of `judge_labels` for every seed, all on the same resamples of clips."""
 
@@ -105,7 +105,7 @@ def score_world(
             (clip, np.ones(len(clip), bool), label_from(world, clip, bank, TIMELESS, time_scale_s=time_scale_s))
             for clip in world.clips
         ]
-        judge(BANK, float("nan"), items)
+        judge(BANK, 0.0, items)
     return found
 
 
