@@ -12,6 +12,7 @@ import numpy as np
 
 from mtclar.evaluation.bootstrap import Bootstrap, Draws, by_cluster, pigeonhole
 from mtclar.evaluation.clips import DIMENSIONS, Clip
+from mtclar.evaluation.few_shot import can_label
 from mtclar.labelling import Compared, Queries, Support, compare_all, fuse_compared
 from studies.world import World
 
@@ -125,8 +126,8 @@ def other_frames(clip: Clip, positions: np.ndarray) -> np.ndarray:
 
 def judge_few_shot(world: World, resamples: int, rng: np.random.Generator) -> dict[str, Draws]:
     """`judge_labels` of the test clips, each from its first frame; empty for a model without the two heads."""
-    first = [label_from(world, clip, clip.rows[:1], ("mean",), time_scale_s=1.0)["mean"] for clip in world.clips]
-    if not first or not all(np.isfinite(labels).all() for labels in first):
+    if not world.clips or not can_label(world.embeddings.values, world.heads):
         return {}
+    first = [label_from(world, clip, clip.rows[:1], ("mean",), time_scale_s=1.0)["mean"] for clip in world.clips]
     masks = [other_frames(clip, np.zeros(1, int)) for clip in world.clips]
     return {f"few_shot_{name}": draw for name, draw in judge_labels(world.clips, first, masks, resamples, rng).items()}
