@@ -84,10 +84,10 @@ def label_clips(
     pool = Pool.of(clips, faces, bank)
     shares = settings.budgets if budgets is None else budgets
     found = FewShot({name: [] for name in names}, {share: [] for share in shares})
+    _, valence, arousal = heads.single(embeddings[pool.rows])
+    levels = np.stack([valence, arousal], axis=1).astype(np.float64)
     for number, clip in enumerate(clips):
-        _, valence, arousal = heads.single(embeddings[clip.rows])
-        alone = np.stack([valence, arousal], axis=1).astype(np.float64)
-        labeller = Labeller(clip, number, pool, embeddings, model, mean=mean, zero_shot=alone)
+        labeller = Labeller(clip, number, pool, embeddings, model, mean=mean, levels=levels)
         for name in names:
             picks = choose(name, pool, number, stride=settings.stride, seed=settings.seed)
             if picks is not None:

@@ -96,7 +96,7 @@ class Labeller:
         model: Model,
         *,
         mean: np.ndarray,
-        zero_shot: np.ndarray,
+        levels: np.ndarray,
     ) -> None:
         """A clip of n frames and its place in the pool.
 
@@ -107,12 +107,13 @@ class Labeller:
             embeddings: Of the pool and the clip.
             model: How labels are made.
             mean: float64 (2,), mean training label.
-            zero_shot: float64 (n, 2), the supervised head's labels.
+            levels: float64 (m, 2), the supervised head's labels of all m faces of the pool.
         """
-        self.clip, self.number, self.pool, self.model = clip, number, pool, model
+        self.clip, self.number, self.pool, self.model, self._levels = clip, number, pool, model, levels
         self._embeddings = embeddings
         self._own = embeddings[clip.rows]
-        self._alone = {"class_mean": np.tile(mean, (len(clip), 1)), "zero_shot": zero_shot}
+        self._members = np.flatnonzero(pool.clip == number)
+        self._alone = {"class_mean": np.tile(mean, (len(clip), 1)), "zero_shot": levels[self._members]}
         self._columns: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def by_support(self, picks: Picks) -> Labelled:
@@ -145,7 +146,7 @@ class Labeller:
         """Labels from the frames `positions` of the clip itself, all of them together."""
         clip, n = self.clip, len(self.clip)
         times_s, labels = clip.times_s[positions], clip.truth[positions]
-        members = self._members(positions)
+        members = self._members[positions]
         found = self._fuse(np.arange(n), members, self._compared(np.arange(n), members))
         ours, sd = found.labels, found.sd.copy()
         ours[positions], sd[positions] = labels, 0.0
@@ -160,10 +161,7 @@ class Labeller:
 
     def deltas(self, positions: np.ndarray) -> np.ndarray:
         """Predicted label(frame) - label(anchor) of every frame and the anchors at `positions`: (n, k, 2)."""
-        return self._within(self._members(positions))[1]
-
-    def _members(self, positions: np.ndarray) -> np.ndarray:
-        return np.flatnonzero(self.pool.clip == self.number)[positions]
+        return self._within(self._members[positions])[1]
 
     def _groups(self, picks: Picks) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Compared]]:
         """Frames (f,), the anchors that speak of them, which of those frames (bool) are to be kept, and comparisons.
@@ -217,8 +215,9 @@ class Labeller:
         """Labels of the frames at positions `frames`, from members of the pool as anchors."""
         clip, pool = self.clip, self.pool
         own = pool.clip[anchors] == self.number
+        quality = self._embeddings.quality_of(clip.rows[frames])
         return fuse_compared(
-            Queries(self._own[frames], clip.times_s[frames], self._embeddings.quality_of(clip.rows[frames])),
+            Queries(self._own[frames], clip.times_s[frames], quality, self._levels[self._members[frames]]),
             Support(
                 embeddings=self._embeddings[pool.rows[anchors]],
                 labels=pool.truth[anchors],
@@ -227,6 +226,7 @@ class Labeller:
                 own_person=pool.person[anchors] == clip.person,
                 weights=np.ones(len(anchors)),
                 quality=self._embeddings.quality_of(pool.rows[anchors]),
+                levels=self._levels[anchors],
             ),
             compared,
             method=self.model.method,

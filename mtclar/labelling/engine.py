@@ -8,6 +8,7 @@ fusion `release`. `kriging` is no weighting of votes: it makes a mean and a stan
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -176,6 +177,7 @@ def label_track(
     time_scale_s: float,
     anchor_weights: np.ndarray | None = None,
     quality: np.ndarray | None = None,
+    levels: np.ndarray | None = None,
     others: Support | None = None,
     krige: Krige | None = None,
     chunk_pairs: int = _CHUNK_PAIRS,
@@ -193,6 +195,7 @@ def label_track(
         time_scale_s: Scale of the fusion `time` in seconds.
         anchor_weights: The rater's trust in each anchor (k,), > 0; None for all alike.
         quality: How much of a face can be seen in each frame (n,), see `Queries`.
+        levels: What the supervised head makes of each frame (n, 2), see `Queries`.
         others: Anchors from elsewhere that speak too; in `Estimate.used` they follow the k of the track.
         krige: For `kriging`, with its hyper-parameters bound.
         chunk_pairs: How many pairs are compared at a time, which bounds the memory.
@@ -214,14 +217,15 @@ def label_track(
     own = np.ones(len(spoken), bool)
     trust = np.ones(len(rows)) if anchor_weights is None else np.asarray(anchor_weights, float)
     clear = np.full(n, np.nan) if quality is None else np.asarray(quality, float)
-    parts = [embeddings[spoken], labels[speaking], times_s[spoken], own, own, trust[speaking], clear[spoken]]
-    if others is not None:
-        strange = np.full(len(others), np.nan) if others.quality is None else others.quality
-        theirs = [others.embeddings, others.labels, others.times_s, others.own_track, others.own_person, others.weights]
-        parts = [np.concatenate(pair) for pair in zip(parts, [*theirs, strange], strict=True)]
+    seen = None if levels is None else levels[asked]
+    said = None if levels is None else levels[spoken]
+    supports = [] if others is None else [others]
+    if len(spoken):
+        known = embeddings[spoken], labels[speaking], times_s[spoken]
+        supports.insert(0, Support(*known, own, own, trust[speaking], clear[spoken], said))
     found = label_frames(
-        Queries(embeddings[asked], times_s[asked], clear[asked]),
-        Support(*parts),
+        Queries(embeddings[asked], times_s[asked], clear[asked], seen),
+        reduce(Support.joined, supports),
         compare,
         method=method,
         time_scale_s=time_scale_s,

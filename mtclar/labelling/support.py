@@ -7,7 +7,8 @@ does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +26,14 @@ class Queries:
         embeddings: float32 (n, d), none of them NaN.
         times_s: float64 (n,), in seconds.
         quality: float64 (n,) in (0, 1], how much of a face its picture shows; None or NaN where not known.
+        levels: float64 (n, 2), valence and arousal as the supervised head sees them without any anchor; None where
+            there is no such head. Only `kriging` takes notice.
     """
 
     embeddings: np.ndarray
     times_s: np.ndarray
     quality: np.ndarray | None = None
+    levels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.embeddings)
@@ -53,7 +57,7 @@ class Support:
         own_track: bool (k,), whether an anchor is of the track that is labelled.
         own_person: bool (k,), whether it shows the same person.
         weights: float64 (k,), > 0, how far the rater's label is trusted.
-        quality: As in `Queries`.
+        quality, levels: As in `Queries`.
     """
 
     embeddings: np.ndarray
@@ -63,6 +67,7 @@ class Support:
     own_person: np.ndarray
     weights: np.ndarray
     quality: np.ndarray | None = None
+    levels: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         k = len(self.embeddings)
@@ -78,6 +83,14 @@ class Support:
 
     def __len__(self) -> int:
         return len(self.embeddings)
+
+    def joined(self, other: Support) -> Support:
+        """These anchors, then the others; what one side does not know of its anchors is not known of any."""
+        joined: dict[str, Any] = {}
+        for field in fields(self):
+            both = getattr(self, field.name), getattr(other, field.name)
+            joined[field.name] = None if any(part is None for part in both) else np.concatenate(both)
+        return Support(**joined)
 
 
 @dataclass(frozen=True)

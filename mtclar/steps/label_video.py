@@ -36,6 +36,8 @@ class Predictor(Protocol):
 
     def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 
+    def single(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
 
 @dataclass(frozen=True)
 class Track:
@@ -186,6 +188,8 @@ def labels_table(
             f"no anchor of '{video_id}' is of the face followed, and it is not clear which other faces they mean; "
             "label at least one frame of track 0."
         )
+    levels = np.full((len(track.pts), 2), np.nan)
+    levels[track.has_face] = _levels(predictor, track.embeddings[track.has_face])
     estimate = label_track(
         track.embeddings,
         track.times_s,
@@ -196,7 +200,8 @@ def labels_table(
         time_scale_s=s.time_scale_s,
         anchor_weights=anchors.weights[own],
         quality=track.quality,
-        others=_foreign_support(track, anchors, foreign) if len(foreign) else None,
+        levels=levels,
+        others=_foreign_support(track, anchors, foreign, predictor) if len(foreign) else None,
     )
     half = half_widths(predictor.calibration)
     at_anchor = estimate.is_anchor
@@ -239,16 +244,25 @@ def heard(track: Track, anchors: VideoAnchors) -> np.ndarray:
     return foreign[np.array(known, bool)]
 
 
-def _foreign_support(track: Track, anchors: VideoAnchors, foreign: np.ndarray) -> Support:
+def _levels(predictor: Predictor, embeddings: np.ndarray) -> np.ndarray:
+    """Valence and arousal (n, 2) as the supervised head sees them without an anchor."""
+    _, valence, arousal = predictor.single(embeddings)
+    return np.stack([valence, arousal], axis=1).astype(np.float64)
+
+
+def _foreign_support(track: Track, anchors: VideoAnchors, foreign: np.ndarray, predictor: Predictor) -> Support:
     """Anchors of other faces. Their time says nothing of this face's course, so they have none."""
     apart = np.zeros(len(foreign), bool)
+    embeddings = np.stack([track.strangers[frame] for frame in anchors.frames[foreign].tolist()])
     return Support(
-        embeddings=np.stack([track.strangers[frame] for frame in anchors.frames[foreign].tolist()]),
+        embeddings=embeddings,
         labels=anchors.labels[foreign],
         times_s=np.full(len(foreign), np.nan),
         own_track=apart,
         own_person=apart,
         weights=anchors.weights[foreign],
+        quality=np.full(len(foreign), np.nan),
+        levels=_levels(predictor, embeddings),
     )
 
 

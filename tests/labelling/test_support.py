@@ -34,3 +34,13 @@ def test_a_support_that_makes_no_sense_is_refused_in_one_sentence(changed, says)
 def test_frames_and_times_must_be_as_many():
     with pytest.raises(MtclarError, match="times"):
         Queries(np.zeros((2, 4)), np.zeros(3))
+
+
+def test_two_supports_are_joined_and_what_one_does_not_know_is_not_known():
+    one = Support(**ONE, quality=np.array([0.5]), levels=np.zeros((1, 2)))
+    two = Support(**{**ONE, "labels": np.array([[0.3, 0.1]]), "own_track": np.zeros(1, bool)}, quality=np.array([0.25]))
+    both = one.joined(two)
+    np.testing.assert_array_equal(both.labels, [[0, 0], [0.3, 0.1]])
+    assert both.own_track.tolist() == [True, False]
+    assert both.quality.tolist() == [0.5, 0.25]
+    assert both.levels is None
