@@ -1,6 +1,6 @@
 """From a few labelled frames to all: anchors, fusion, bands and the baselines they must beat. numpy only, no files.
 
-Evaluate and label both call `label_track`, so what is judged is what labels.
+Evaluate and label both end in `fuse_compared`, so what is judged is what labels.
 """
 
 from mtclar.labelling.bands import confidence, half_widths

@@ -40,7 +40,8 @@ class Evaluated:
 
     def __str__(self) -> str:
         m = self.metrics
-        return f"{self.out}: judged on {m['n_people']} people, {m['n_clips']} clips and {m['n_pictures']} pictures"
+        judged = f"{self.out}: judged on {m['n_people']} people, {m['n_clips']} clips and {m['n_pictures']} pictures"
+        return "\n".join([judged, *(f"note: {note}" for note in m["notes"])])
 
 
 def run(

@@ -171,7 +171,8 @@ def test_a_real_checkpoint_is_judged_through_torch(tmp_path):
     result = run(folder)
     assert 0 <= result.metrics["pairs"]["similarity"]["accuracy"] <= 1
     assert result.metrics["few_shot"]["first"]["mtclar"]["valence"]["rmse"] > 0
-    assert str(result).endswith("judged on 1 people, 1 clips and 0 pictures")
+    assert str(result).splitlines()[0].endswith("judged on 1 people, 1 clips and 0 pictures")
+    assert [f"note: {note}" for note in result.metrics["notes"]] == str(result).splitlines()[1:]
 
 
 def test_pairs_of_other_faces_are_refused(tmp_path):
