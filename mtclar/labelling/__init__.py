@@ -3,11 +3,13 @@
 Evaluate and label both end in `fuse_compared`, so what is judged is what labels.
 """
 
-from mtclar.labelling.bands import confidence, half_widths
+from mtclar.labelling.bands import bound_krige, confidence, half_bands, half_widths
 from mtclar.labelling.baselines import copy_latest, interpolate, pchip
 from mtclar.labelling.engine import Estimate, compare_all, fuse_compared, label_frames, label_track
 from mtclar.labelling.fusion import METHODS, fuse, fusion_weights
+from mtclar.labelling.kriging import Kriging, Terms
 from mtclar.labelling.support import Compare, Compared, Krige, Queries, Support, Votes
+from mtclar.labelling.windows import krige
 
 __all__ = [
     "METHODS",
@@ -15,17 +17,22 @@ __all__ = [
     "Compared",
     "Estimate",
     "Krige",
+    "Kriging",
     "Queries",
     "Support",
+    "Terms",
     "Votes",
+    "bound_krige",
     "compare_all",
     "confidence",
     "copy_latest",
     "fuse",
     "fuse_compared",
     "fusion_weights",
+    "half_bands",
     "half_widths",
     "interpolate",
+    "krige",
     "label_frames",
     "label_track",
     "pchip",

@@ -5,12 +5,13 @@ For each dimension a model of two parts. The truth of frame i is a Gaussian proc
     y_i = mean + level + move(t_i),
 
 with one level a clip and a Matérn process `move`; an anchor is a look at it with the rater's small noise. The network
-reads every frame, up to a constant that no comparison can tell,
+reads every frame,
 
     m_i = constant + gain y_i + offset + drift(t_i) + look(x_i) + noise_i,
 
 where `offset` belongs to the person, `drift` is an error that lasts, `look` an error that similar pictures x share, and
-`drift` and `noise` grow where a face can hardly be seen: their variances are divided by quality ** haze.
+`drift` and `noise` grow where a face can hardly be seen: their variances are divided by quality ** haze. The constant
+is 0 where the supervised head says at what level a face stands, else unknown: comparisons tell of differences alone.
 
 The label of a frame is the mean of y given the labels of the anchors and the readings of all frames. So a clear face is
 read, a dark or turned one is bridged in time from frames that are clear, one anchor alone is its label plus the
@@ -31,7 +32,7 @@ from mtclar.errors import MtclarError, nearest
 
 DIMENSIONS = ("valence", "arousal")
 CONSTANT = 2.0
-"""Standard deviation of what no comparison can tell: so wide that only anchors say where the readings lie."""
+"""Standard deviation of the constant where it is unknown: so wide that only anchors say where the readings lie."""
 KINSHIP = 0.5
 """Share of a person's offset (as a variance) that is the same in another track of that person."""
 LEAST_QUALITY = 0.01
@@ -112,10 +113,11 @@ class Points:
 
     Attributes:
         times_s: float64 (n,); NaN for one that is not on the timeline of the clip.
-        readings: float64 (n,), what the network makes of them in one dimension, up to a constant.
+        readings: float64 (n,), what the network makes of them in one dimension.
         distances: float64 (n, n), squared distances of their embeddings.
         quality: float64 (n,), in (0, 1].
         own_track, own_person: bool (n,).
+        levelled: Whether the readings are levels; else they are so up to a constant.
     """
 
     times_s: np.ndarray
@@ -124,6 +126,7 @@ class Points:
     quality: np.ndarray
     own_track: np.ndarray
     own_person: np.ndarray
+    levelled: bool
 
 
 def covariances(terms: Terms, points: Points) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +145,7 @@ def covariances(terms: Terms, points: Points) -> tuple[np.ndarray, np.ndarray]:
     kin = np.where(points.own_track[:, None] & points.own_track, 1.0, np.where(own[:, None] & own, KINSHIP, 0.0))
     np.fill_diagonal(kin, 1.0)
     unsure = points.quality ** (-terms.haze / 2)
-    added = CONSTANT**2 + kin * terms.offset**2
+    added = (0.0 if points.levelled else CONSTANT**2) + kin * terms.offset**2
     lasting = np.where(together, np.exp(-apart_s / terms.drift_s), 0.0)
     added += terms.drift**2 * np.outer(unsure, unsure) * lasting
     added += terms.look**2 * np.exp(-points.distances / (2 * terms.look_scale**2))

@@ -13,7 +13,7 @@ from mtclar.errors import MtclarError
 from mtclar.labelling.kriging import CONSTANT, KINSHIP, Kriging, Points, covariances, posterior
 
 
-def points_of(rng, n: int, foreign: int = 0, kin: int = 0) -> Points:
+def points_of(rng, n: int, foreign: int = 0, kin: int = 0, levelled: bool = False) -> Points:
     """n random points; the first `foreign` are of other people's clips, the next `kin` of the person's other tracks."""
     faces = rng.normal(size=(n, 3))
     own = np.arange(n) >= foreign + kin
@@ -24,6 +24,7 @@ def points_of(rng, n: int, foreign: int = 0, kin: int = 0) -> Points:
         quality=rng.uniform(0.05, 1, n),
         own_track=own,
         own_person=np.arange(n) >= foreign,
+        levelled=levelled,
     )
 
 
@@ -42,15 +43,16 @@ def slow_covariances(points: Points) -> tuple[np.ndarray, np.ndarray]:
                 added[i, j] += TERMS.drift**2 * unsure * np.exp(-gap / TERMS.drift_s)
             same_person = points.own_person[i] and points.own_person[j]
             kin = 1.0 if same_clip else KINSHIP if same_person else 0.0
-            added[i, j] += CONSTANT**2 + kin * TERMS.offset**2
+            added[i, j] += (0.0 if points.levelled else CONSTANT**2) + kin * TERMS.offset**2
             added[i, j] += TERMS.look**2 * np.exp(-points.distances[i, j] / 2 / TERMS.look_scale**2)
             if i == j:
                 added[i, j] += TERMS.noise**2 * unsure
     return truth, added
 
 
-def test_covariances_follow_their_definition():
-    points = points_of(np.random.default_rng(0), 9, foreign=2, kin=2)
+@pytest.mark.parametrize("levelled", [True, False])
+def test_covariances_follow_their_definition(levelled):
+    points = points_of(np.random.default_rng(0), 9, foreign=2, kin=2, levelled=levelled)
     for found, expected in zip(covariances(TERMS, points), slow_covariances(points), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
@@ -93,6 +95,7 @@ def test_the_closed_form_of_leaving_one_anchor_out_is_what_leaving_it_out_gives(
             points.quality[order],
             points.own_track[order],
             points.own_person[order],
+            points.levelled,
         )
         without = posterior(TERMS, moved, labels[others], weights[others])
         variance = without.sd[3] ** 2 - TERMS.rater**2 + TERMS.rater**2 / weights[i]

@@ -23,6 +23,7 @@ TERMS = Terms(
     rater=0.02,
 )
 KRIGING = Kriging(TERMS, TERMS)
+TIMES_S = np.arange(100) / 25
 
 
 def path(times_s: np.ndarray) -> np.ndarray:
@@ -40,6 +41,7 @@ def votes_of(
     embeddings: np.ndarray | None = None,
     foreign: bool = False,
     labels: np.ndarray | None = None,
+    levels: np.ndarray | None = None,
 ) -> Votes:
     """What anchors at rows (k,) say of a track; `foreign`: they are taken for faces of other people's clips."""
     n, k = len(times_s), len(anchors)
@@ -54,6 +56,7 @@ def votes_of(
         own,
         np.ones(k),
         None if quality is None else quality[anchors],
+        None if levels is None else levels[anchors],
     )
     told = labels + readings[:, None] - readings[None, anchors]
-    return Votes(Queries(faces, times_s, quality), support, np.ones((n, k)), told, told[anchors])
+    return Votes(Queries(faces, times_s, quality, levels), support, np.ones((n, k)), told, told[anchors])

@@ -1,0 +1,30 @@
+"""Spoilt copies are spoilt for a while, in one span, and the original stays as it is."""
+
+import numpy as np
+import pytest
+
+from mtclar.faces.quality import quality
+from mtclar.faces.spoil import KINDS, SPAN, spoil
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_one_span_of_a_clip_is_harder_to_see_and_the_rest_untouched(kind, seed):
+    rng = np.random.default_rng(seed)
+    crops = np.repeat(rng.integers(60, 200, (1, 12, 12, 3)).astype(np.uint8), 40, axis=0).repeat(8, 1).repeat(8, 2)
+    before = crops.copy()
+    worse = spoil(crops, kind, rng)
+    np.testing.assert_array_equal(crops, before)
+    changed = np.flatnonzero((worse != crops).any(axis=(1, 2, 3)))
+    assert (np.diff(changed) == 1).all()
+    assert SPAN[0] * 40 - 2 <= len(changed) <= SPAN[1] * 40 + 2
+    sides, scores = np.full(40, 120.0), np.full(40, np.nan)
+    drop = quality(crops, sides, scores) - quality(worse, sides, scores)
+    assert (drop >= 0).all()
+    assert drop[changed[len(changed) // 2]] > 0.1
+
+
+def test_the_same_seed_spoils_alike():
+    crops = np.random.default_rng(0).integers(0, 255, (10, 30, 30, 3)).astype(np.uint8)
+    one, other = (spoil(crops, "blurred", np.random.default_rng(1)) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
