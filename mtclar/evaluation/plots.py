@@ -37,6 +37,7 @@ def plot_tables(found: Judgement, shown: Sequence[int]) -> dict[str, pd.DataFram
 
     - `curves_first`, `curves_stride`: clip, frame, running_s (the clips one after another), and for each dimension
       truth and three methods, as `valence_truth`, `valence_mtclar`, ...;
+    - `budgets`: share of frames given, and the RMSE of each dimension and method, as `valence_mtclar`, ...;
     - `methods`: protocol, method, dimension and its metrics with the interval of CCC;
     - `pairs_valence`, `pairs_arousal`: true and predicted difference of at most 1000 pairs;
     - `expressions`: actual and predicted, one row a picture.
@@ -47,6 +48,7 @@ def plot_tables(found: Judgement, shown: Sequence[int]) -> dict[str, pd.DataFram
     actual, predicted = np.nonzero(found.confusion)
     repeats = found.confusion[actual, predicted]
     tables = {f"curves_{name}": _curves([found.labelled[name][k] for k in shown]) for name in ALWAYS if found.labelled}
+    tables["budgets"] = _budgets(found)
     tables["methods"] = _methods(found)
     for k, dimension in enumerate(DIMENSIONS):
         tables[f"pairs_{dimension}"] = pd.DataFrame(
@@ -72,6 +74,19 @@ def _curves(labelled: Sequence[Labelled]) -> pd.DataFrame:
         parts.append(pd.DataFrame(part))
         start += float(times[-1]) + _GAP_S
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _budgets(found: Judgement) -> pd.DataFrame:
+    """One row a budget, from the smallest up."""
+    methods = ("mtclar", "copy", "interpolate", "pchip")
+    rows = [
+        {"share": block["realised"]}
+        | {f"{dim}_{method}": block[method][dim]["rmse"] for dim in DIMENSIONS for method in methods}
+        for block in found.metrics["few_shot"].get("budgets", {}).values()
+        if block["n_frames"]
+    ]
+    columns = ["share", *(f"{dim}_{method}" for dim in DIMENSIONS for method in methods)]
+    return pd.DataFrame(rows, columns=columns).sort_values("share", kind="stable")
 
 
 def _methods(found: Judgement) -> pd.DataFrame:

@@ -124,6 +124,11 @@ def test_the_plots_hold_the_curves_and_scatter_that_dvc_draws(written):
     assert curves["running_s"].is_monotonic_increasing
     assert np.allclose(curves["valence_truth"], curves["valence_mtclar"], atol=0.03)
     assert list(plots["pairs_valence"].columns) == ["true", "predicted"]
+    few_shot = written[1].metrics["few_shot"]
+    budgets = plots["budgets"].set_index("share")
+    for block in few_shot["budgets"].values():
+        found = budgets["arousal_interpolate"].iloc[np.argmin(np.abs(budgets.index - block["realised"]))]
+        assert np.isclose(found, block["interpolate"]["arousal"]["rmse"], atol=1e-4)
 
 
 def test_the_report_needs_nothing_from_elsewhere_and_says_what_was_left_out(written):
