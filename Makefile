@@ -9,12 +9,13 @@ export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all lint lock clean
+.PHONY: help demo test test-all bench lint lock clean
 
 help:
 	@echo "make demo      install, pull the sample, run the line, label the sample's videos, show the result"
 	@echo "make test      install, run the test suite"
 	@echo "make test-all  the test suite with its slow tests"
+	@echo "make bench     how fast things are on this machine"
 	@echo "make lint      format, lint and type check"
 	@echo "make lock      resolve the newest versions and write requirements.lock"
 
@@ -37,6 +38,9 @@ test: $(VENV)/.installed
 
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+bench: $(VENV)/.installed
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lint: $(VENV)/.installed
 	ruff format .
