@@ -102,8 +102,9 @@ def label_from(
         own_person=world.people[rows] == clip.person,
         weights=np.ones(len(rows)),
         quality=known.quality_of(rows),
+        levels=world.levels_of(rows),
     )
-    queries = Queries(known[clip.rows], clip.times_s, known.quality_of(clip.rows))
+    queries = Queries(known[clip.rows], clip.times_s, known.quality_of(clip.rows), world.levels_of(clip.rows))
     similar, deltas = compare_all(queries.embeddings, support.embeddings, compare)
     among = np.zeros((len(rows), len(rows), 2))
     if "kriging" in methods:

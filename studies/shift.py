@@ -114,15 +114,13 @@ def drawn(world: World, checkpoint: Path) -> World:
 def modes(world: World, clip: Clip, stride: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Labels (n, 2) and the frames to judge (n,) of a clip: without an anchor, from one, copied, and from recurring
     ones."""
-    _, valence, arousal = world.heads.single(world.embeddings[clip.rows])
-    alone = np.stack([valence, arousal], axis=1).astype(np.float64)
     first, recurring = np.zeros(1, int), np.arange(0, len(clip), stride)
 
     def say(positions: np.ndarray) -> np.ndarray:
         return label_from(world, clip, clip.rows[positions], ("latest",), time_scale_s=1.0)["latest"]
 
     return {
-        "zero-shot": (alone, other_frames(clip, first)),
+        "zero-shot": (world.levels_of(clip.rows), other_frames(clip, first)),
         "one anchor": (say(first), other_frames(clip, first)),
         "one anchor, copied": (np.tile(clip.truth[0], (len(clip), 1)), other_frames(clip, first)),
         "recurring anchors": (say(recurring), other_frames(clip, recurring)),

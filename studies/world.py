@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
 from mtclar.data.whole import whole_file
 from mtclar.evaluation.answers import Embeddings, Heads
+from mtclar.evaluation.calibrate import STEPS
 from mtclar.evaluation.clips import Clip, clips_of
-from mtclar.labelling import Krige
+from mtclar.evaluation.few_shot import can_label
+from mtclar.evaluation.kriging_fit import fit, stretches_of
+from mtclar.labelling import Krige, Kriging, krige
 from mtclar.model.predictor import TorchPredictor
-from mtclar.steps.embed import embed_rows
+from mtclar.steps.embed import embed_rows, embed_spoilt
 from studies.plan import BASE, OUT
 from studies.train import folder_of
 
-EMBEDDINGS = "embeddings.npz"
+EMBEDDINGS, KRIGING = "embeddings.npz", "kriging.json"
 TRAINING_FACES = 4000
 """Faces of the train split that are embedded at most, spread over it: banks are drawn from them."""
 
@@ -51,6 +55,11 @@ class World:
         """str (n,): who is seen in each row of the faces store."""
         return self.faces["subject_id"].to_numpy(str)
 
+    def levels_of(self, rows: np.ndarray) -> np.ndarray:
+        """float64 (n, 2), valence and arousal as the supervised head sees some rows, without any anchor."""
+        _, valence, arousal = self.heads.single(self.embeddings[rows])
+        return np.stack([valence, arousal], axis=1).astype(np.float64)
+
     @property
     def bank_rows(self) -> np.ndarray:
         """Rows (n,) of the embedded training faces whose valence and arousal are known."""
@@ -74,30 +83,65 @@ def embed_faces(faces: Path, checkpoint: Path) -> Embeddings:
         faces: A faces store.
         checkpoint: What `mtclar train` wrote.
     """
-    path = checkpoint / EMBEDDINGS
     store = FacesStore(faces)
     rows = rows_to_embed(store.table)
-    made_of = json.loads((checkpoint / "model.json").read_text(encoding="utf-8"))["weights_sha256"]
+    path, made_of = checkpoint / EMBEDDINGS, _weights(checkpoint)
     if path.is_file():
         with np.load(path) as saved:
             if str(saved["made_of"]) == made_of and np.array_equal(saved["rows"], rows):
                 return Embeddings(rows, saved["values"], saved["quality"])
     found = embed_rows(store, rows, TorchPredictor.from_checkpoint(checkpoint))
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
         arrays: dict[str, Any] = {"rows": rows, "values": found.values, "quality": found.quality, "made_of": made_of}
         np.savez(file, **arrays)
     return found
 
 
+def fit_kriging(faces: Path, checkpoint: Path, embeddings: Embeddings, seed: int) -> Krige | None:
+    """The fusion `kriging`, fitted on the validation clips as `mtclar evaluate` does; fitted once, then read.
+
+    Args:
+        faces: A faces store.
+        checkpoint: What `mtclar train` wrote.
+        embeddings: Of the validation clips among others.
+        seed: Of the fit.
+
+    Returns:
+        None for a model that does not see differences, and without validation clips.
+    """
+    path, made_of = checkpoint / KRIGING, _weights(checkpoint)
+    if path.is_file():
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        if saved["made_of"] == made_of:
+            return partial(krige, kriging=Kriging.from_dict(saved["kriging"]))
+    store, predictor = FacesStore(faces), TorchPredictor.from_checkpoint(checkpoint)
+    clips = clips_of(store.table, "validation")
+    spoilt = embed_spoilt(store, clips, predictor, seed)
+    if spoilt is None or not can_label(embeddings.values, predictor):
+        return None
+    stretches = stretches_of(clips, embeddings, predictor) + stretches_of(clips, spoilt, predictor)
+    kriging = fit(stretches, np.random.default_rng(seed), steps=STEPS)
+    with whole_file(path) as unfinished:
+        unfinished.write_text(json.dumps({"kriging": kriging.to_dict(), "made_of": made_of}), encoding="utf-8")
+    return partial(krige, kriging=kriging)
+
+
+def _weights(checkpoint: Path) -> str:
+    """What tells one trained network from another."""
+    return str(json.loads((checkpoint / "model.json").read_text(encoding="utf-8"))["weights_sha256"])
+
+
 def load_world(variant: str, seed: int) -> World:
     """The model of one variant and seed, on the test people of the studies' faces store."""
-    checkpoint = folder_of(variant, seed)
-    faces = FacesStore(OUT / "faces").table
+    checkpoint, folder = folder_of(variant, seed), OUT / "faces"
+    faces = FacesStore(folder).table
     pairs = read_table(OUT / "models" / BASE / "pairs" / "pairs.parquet", PAIRS)
+    embeddings = embed_faces(folder, checkpoint)
     return World(
         faces=faces,
         pairs=pairs[pairs["split"] == "test"].reset_index(drop=True),
-        embeddings=embed_faces(OUT / "faces", checkpoint),
+        embeddings=embeddings,
         heads=TorchPredictor.from_checkpoint(checkpoint),
         clips=clips_of(faces, "test"),
+        krige=fit_kriging(folder, checkpoint, embeddings, seed),
     )

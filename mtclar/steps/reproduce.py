@@ -127,7 +127,7 @@ def _check(s: Settings, affectnet: Path, afew_va: Path) -> Any:
         raise MtclarError(f"train.tasks lacks {', '.join(missing)}, but the paper's tables compare all three heads.")
     if s.evaluate.fusion == "kriging":
         raise MtclarError("evaluate.fusion is kriging, which is not the paper's; choose latest, mean or another one.")
-    if s.train.pretrained is not None and not Path(s.train.pretrained).is_file():
+    if s.train.pretrained and not Path(s.train.pretrained).is_file():
         raise MtclarError(f"{s.train.pretrained}: no such file; check --pretrained.")
     source = recognise(affectnet)
     for data, name in ((affectnet, source), (afew_va, "afew-va")):

@@ -63,7 +63,7 @@ class Work:
         """A checkpoint; a training that was killed goes on where it was."""
         settings = self.s.train.model_copy(update={"tasks": tasks})
         of = {"faces": faces, "pairs": pairs}
-        if settings.pretrained is not None:
+        if settings.pretrained:
             of["pretrained"] = given(Path(settings.pretrained))
         return self.parts.make(
             name,

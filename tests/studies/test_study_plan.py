@@ -18,7 +18,7 @@ from tests.toy_faces import write_faces
 
 STUDIES = {"similarity": similarity, "ablation": ablation, "anchors": anchors, "identity": identity, "shift": shift}
 TINY = [
-    "train.encoder_options={input_size: 32, stem: 8, width: 16, stacks: 1, depth: 1, landmarks: 4, emotion: [16, 32]}",
+    "train.encoder_options={input_size: 32, widths: [8, 16]}",
     "train.projector=[16]",
     "train.epochs=1",
     "train.sl_epochs=1",
