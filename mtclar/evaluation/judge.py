@@ -12,7 +12,7 @@ from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.bootstrap import by_cluster
-from mtclar.evaluation.calibration import HalfWidth, half_width
+from mtclar.evaluation.calibrate import calibrate
 from mtclar.evaluation.clips import DIMENSIONS, clips_of, pictures_of
 from mtclar.evaluation.few_shot import FewShot, can_label, label_clips, score
 from mtclar.evaluation.fine import interval_block
@@ -28,6 +28,7 @@ from mtclar.evaluation.heads import (
 from mtclar.evaluation.protocol import Labelled
 from mtclar.evaluation.scores import clusters
 from mtclar.evaluation.supports import bank_rows, check_supports
+from mtclar.labelling import half_bands
 from mtclar.settings import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -88,7 +89,12 @@ def rows_needed(faces: pd.DataFrame, pairs: pd.DataFrame, settings: EvaluateSett
 
 
 def judge(
-    settings: EvaluateSettings, faces: pd.DataFrame, pairs: pd.DataFrame, embeddings: Embeddings, heads: Heads
+    settings: EvaluateSettings,
+    faces: pd.DataFrame,
+    pairs: pd.DataFrame,
+    embeddings: Embeddings,
+    heads: Heads,
+    spoilt: Embeddings | None = None,
 ) -> Judgement:
     """Judges a model on the people of one split.
 
@@ -98,20 +104,22 @@ def judge(
         pairs: Table with the columns of `tables.PAIRS`.
         embeddings: Of all `rows_needed`.
         heads: The trained heads.
+        spoilt: Of the rows of the validation clips, made harder to see, from which the fusion `kriging` learns how a
+            model errs on such faces; it may do without.
     """
     rng = np.random.default_rng(settings.seed)
     draw: dict[str, Any] = {"resamples": settings.bootstrap, "rng": rng}
     training = _training(faces, pairs)
     clips = clips_of(faces, settings.split)
     held_out = clips_of(faces, "validation")
-    few, first = FewShot({}, {}), []
+    few = FewShot({}, {})
     few_metrics: dict[str, Any] = {}
     notes: list[str] = [NOT_ABLE]
-    if can_label(embeddings.values, heads):
-        few = label_clips(settings, faces, clips, embeddings, heads, training.mean)
+    able = can_label(embeddings.values, heads)
+    calibrated = calibrate(settings, faces, held_out if able else [], embeddings, spoilt, heads, training.mean)
+    if able:
+        few = label_clips(settings, faces, clips, embeddings, heads, training.mean, calibrated.krige)
         few_metrics, notes = score(settings, few, clips, rng)
-        own = label_clips(settings, faces, held_out, embeddings, heads, training.mean, supports=("first",), budgets=())
-        first = own.supports["first"]
     paired = _pairs(faces, pairs[pairs["split"] == settings.split], embeddings, heads)
     rows_of_pictures = pictures_of(faces, settings.split)
     pictures = _pictures(faces, rows_of_pictures, embeddings, heads)
@@ -121,17 +129,7 @@ def judge(
         "pairs": score_pairs(paired, training, **draw),
         **single,
     }
-    widths = {name: half_width(_errors(first, k), settings.coverage) for k, name in enumerate(DIMENSIONS)}
-    calibration = {
-        **{name: width.value for name, width in widths.items()},
-        "coverage": settings.coverage,
-        "n_clips": widths["valence"].clips,
-        "n_frames": int(sum(item.queries.sum() for item in first)),
-        "guaranteed": widths["valence"].guaranteed,
-        "protocol": "first",
-        "split": "validation",
-    }
-    metrics["calibration"] = _coverage(settings, few.supports.get("first", []), widths, rng)
+    metrics["calibration"] = _coverage(settings, few, calibrated.content, rng)
     rows = [clip.rows for clip in clips]
     metrics |= {
         "n_clips": len(clips),
@@ -148,30 +146,43 @@ def judge(
         "notes": notes,
     }
     confusion = expression_confusion(pictures[judged], settings.expressions)
-    return Judgement(metrics, calibration, few.supports, paired, confusion)
-
-
-def _errors(labelled: Sequence[Labelled], dimension: int) -> list[np.ndarray]:
-    """mtclar's errors on the frames that are not anchors, a clip each."""
-    return [(item.methods["mtclar"] - item.clip.truth)[item.queries, dimension] for item in labelled]
+    return Judgement(metrics, calibrated.content, few.supports, paired, confusion)
 
 
 def _coverage(
-    settings: EvaluateSettings, labelled: Sequence[Labelled], widths: Mapping[str, HalfWidth], rng: np.random.Generator
+    settings: EvaluateSettings, few: FewShot, calibration: Mapping[str, Any], rng: np.random.Generator
 ) -> dict[str, Any]:
-    """What the calibrated band holds of the judged frames, of all together and of each clip, and how wide it is."""
+    """What the calibrated bands hold of the judged frames, of all together and of each clip, and how wide they are.
+
+    `{dimension: with the first frame as anchor, "budgets": {share: {dimension: ...}}}`; the bands of a fusion without a
+    standard deviation were measured with one anchor, so they are judged with one alone.
+    """
     found: dict[str, Any] = {"target": settings.coverage, "same_clips": settings.split == "validation"}
-    for k, (name, width) in enumerate(widths.items()):
-        found[name] = {"half_width": width.value, "guaranteed": width.guaranteed}
-        scored = [item for item in labelled if item.queries.any()]
-        if width.clips and scored:
+    found |= _held(settings, few.supports.get("first", []), calibration, rng)
+    if calibration["multiples"]:
+        found["budgets"] = {
+            f"{share:g}": _held(settings, items, calibration, rng) for share, items in few.budgets.items()
+        }
+    return found
+
+
+def _held(
+    settings: EvaluateSettings, labelled: Sequence[Labelled], calibration: Mapping[str, Any], rng: np.random.Generator
+) -> dict[str, Any]:
+    scored = [item for item in labelled if item.queries.any()]
+    found: dict[str, Any] = {}
+    for k, name in enumerate(DIMENSIONS):
+        multiple = (calibration["multiples"] or {}).get(name)
+        found[name] = {"half_width": calibration[name]} if multiple is None else {"multiple": multiple}
+        found[name]["assured"] = calibration["assured"]
+        if calibration["n_clips"] and scored:
             clip = np.repeat(np.arange(len(scored)), [int(item.queries.sum()) for item in scored])
             truth = np.concatenate([item.clip.truth[item.queries, k] for item in scored])
             label = np.concatenate([item.methods["mtclar"][item.queries, k] for item in scored])
+            half = np.concatenate([half_bands(calibration, item.sd)[item.queries, k] for item in scored])
             drawn = clusters([item.clip for item in scored], settings.cluster)[clip]
             bootstrap = by_cluster(drawn, settings.bootstrap, rng)
-            band = label - width.value, label + width.value
-            found[name] |= interval_block(bootstrap, clip, truth, *band, target=settings.coverage)
+            found[name] |= interval_block(bootstrap, clip, truth, label - half, label + half, target=settings.coverage)
     return found
 
 

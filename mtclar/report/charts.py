@@ -53,20 +53,20 @@ def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **kwar
     return fig, axes
 
 
-def curves(labelled: Sequence[Labelled], methods: Sequence[str], half_widths: Sequence[float] = ()) -> Figure:
+def curves(labelled: Sequence[Labelled], methods: Sequence[str], halves: Sequence[np.ndarray] = ()) -> Figure:
     """Valence (left) and arousal (right) over time, one clip a row: truth, some methods, and the anchors as dots.
 
-    With the `half_widths` of valence and arousal mtclar's curve gets its band; NaN draws none.
+    With `halves`, half of the band of each frame (n, 2) of each clip, mtclar's curve gets its band; NaN draws none.
     """
     fig, axes = _figure(10, 1.75 * len(labelled) + 0.6, len(labelled), 2, sharey=True)
-    for row, item in zip(axes, labelled, strict=True):
+    for i, (row, item) in enumerate(zip(axes, labelled, strict=True)):
         times = item.clip.times_s - item.clip.times_s[0]
         for k, (ax, dimension) in enumerate(zip(row, DIMENSIONS, strict=True)):
             for method in reversed(methods):
                 style = "--" if method in ("copy", "interpolate") else "-"
                 ax.plot(times, item.methods[method][:, k], style, color=COLOURS[method], label=NAMES[method], lw=1.5)
-            if len(half_widths) and np.isfinite(half_widths[k]):
-                edges = [np.clip(item.methods["mtclar"][:, k] + d, -1, 1) for d in (-half_widths[k], half_widths[k])]
+            if len(halves) and np.isfinite(halves[i][:, k]).any():
+                edges = [np.clip(item.methods["mtclar"][:, k] + sign * halves[i][:, k], -1, 1) for sign in (-1, 1)]
                 ax.fill_between(times, *edges, color=COLOURS["mtclar"], alpha=0.1, lw=0)
             ax.plot(times, item.clip.truth[:, k], color=COLOURS["truth"], label=NAMES["truth"], lw=1.8)
             at = item.anchors

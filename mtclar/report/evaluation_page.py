@@ -14,6 +14,7 @@ from mtclar.evaluation.judge import Judgement
 from mtclar.evaluation.protocol import Labelled
 from mtclar.evaluation.scores import BASELINES
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
+from mtclar.labelling import half_bands
 from mtclar.report import charts
 from mtclar.report.anchors_page import budgets_part, release_part, span, supports_part
 from mtclar.report.fine_part import fine_part, pictures_part
@@ -108,10 +109,12 @@ def _few_shot(judgement: Judgement, protocol: str, shown: Sequence[int]) -> Mark
     )
     body += fine_part(found, methods)
     chosen = [labelled[k] for k in shown]
-    widths = [float(judgement.calibration[name]) for name in DIMENSIONS] if protocol == "first" else []
+    # The bands of a fusion without a standard deviation were measured with one anchor a clip, so are shown there alone.
+    shows = protocol == "first" or judgement.calibration["multiples"] is not None
+    halves = [half_bands(judgement.calibration, item.sd) for item in chosen] if shows else []
     words = f"Curves of {len(chosen)} clips, from the smallest error of mtclar with one anchor to the largest"
-    body += text(f"{words}{', with the calibrated band:' if widths else ':'}")
-    body += figure(charts.curves(chosen, _SHOWN[protocol], widths), f"valence and arousal over time, {protocol}")
+    body += text(f"{words}{', with the calibrated band:' if halves else ':'}")
+    body += figure(charts.curves(chosen, _SHOWN[protocol], halves), f"valence and arousal over time, {protocol}")
     truth, ours = _scored(labelled)
     pick = _some(len(truth))
     body += text(f"Each frame's label against the truth ({len(pick)} of {len(truth)} frames):")
@@ -181,24 +184,33 @@ def _pairs(judgement: Judgement) -> Markup:
 
 
 def _band(judgement: Judgement) -> Markup:
-    """What the calibrated half widths are and what they held."""
+    """How the calibrated bands were measured and what they held."""
     calibration, found = judgement.calibration, judgement.metrics["calibration"]
     if not calibration["n_clips"]:
         return text("There are no validation clips, so the labels come without a band.")
+    varies = calibration["multiples"] is not None
+    what = "Bands as wide as the fusion's standard deviation calls for, " if varies else "Half widths "
     words = (
-        f"Half widths meant to hold {calibration['coverage']:.0%} of the truth, measured on {calibration['n_clips']} "
-        "validation clips with one anchor each; every clip has the same weight."
+        f"{what}meant to hold {calibration['coverage']:.0%} of the truth, measured on {calibration['n_clips']} "
+        f"validation clips {'with several budgets of anchors' if varies else 'with one anchor each'}; every clip has "
+        f"the same weight. With so many clips at least {calibration['assured']:.1%} of a new clip's frames are assured "
+        "to lie inside, over the draw of the clips."
     )
-    if not calibration["guaranteed"]:
-        words += " These are too few clips to guarantee that share for a new clip: take the band as a rough guide."
     if found["same_clips"]:
         words += " The coverage below is measured on the very same clips, so it says nothing of new ones."
     rows = []
-    for name in DIMENSIONS:
-        own, clips = found[name], found[name].get("per_clip", {})
-        row = [name, own["half_width"], own.get("coverage"), span(own, "coverage")]
-        below = f"{clips['below_target']} of {clips['n_clips']}" if clips else None
-        rows.append([*row, clips.get("coverage"), clips.get("lowest"), below])
-    head = ["dimension", "half width", "share of judged frames inside", "95 % interval"]
+    for anchors, block in {"first frame": found, **found.get("budgets", {})}.items():
+        for name in DIMENSIONS:
+            own, clips = block[name], block[name].get("per_clip", {})
+            half = own["width"] / 2 if "width" in own else None
+            row = [_share(anchors), name, half, own.get("coverage"), span(own, "coverage")]
+            below = f"{clips['below_target']} of {clips['n_clips']}" if clips else None
+            rows.append([*row, clips.get("coverage"), clips.get("lowest"), below])
+    head = ["anchors", "dimension", "mean half width", "share of judged frames inside", "95 % interval"]
     head += ["mean over clips", "lowest of a clip", "clips below the target"]
     return text(words) + table(pd.DataFrame(rows, columns=head))
+
+
+def _share(anchors: str) -> str:
+    """`0.06` -> `6 %`."""
+    return anchors if anchors == "first frame" else f"{100 * float(anchors):g} % of the frames"

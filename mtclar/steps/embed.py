@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from mtclar.data.store import FacesStore
 from mtclar.evaluation.answers import Embeddings
+from mtclar.evaluation.clips import Clip
 from mtclar.faces.quality import quality
+from mtclar.faces.spoil import KINDS, spoil
 from mtclar.progress import Progress, silent
 
 _BATCH = 64
+_LONG = 512  # frames of a clip that are held at a time
 
 
 class Embedder(Protocol):
@@ -49,3 +52,29 @@ def embed_rows(
         clear.append(quality(seen, sides[some], scores[some]))
         progress(min(start + _BATCH, len(rows)), len(rows), "faces")
     return Embeddings(rows, np.concatenate(values), np.concatenate(clear))
+
+
+def embed_spoilt(store: FacesStore, clips: Sequence[Clip], predictor: Embedder, seed: int) -> Embeddings | None:
+    """Embeds all frames of some clips after a span of each has been darkened or blurred, in turn.
+
+    Args:
+        store: The faces store.
+        clips: Clips of it; None comes of none.
+        predictor: The model.
+        seed: Of the spans' strength, place and length.
+    """
+    parts = []
+    for number, clip in enumerate(clips):
+        kind, rng = KINDS[number % len(KINDS)], np.random.default_rng([seed, number])
+        for start in range(0, len(clip), _LONG):
+            rows = clip.rows[start : start + _LONG]
+            table = store.table.iloc[rows]
+            crops = spoil(store.crops(rows), kind, rng)
+            sides = table[["w", "h"]].to_numpy(np.float64).mean(axis=1)
+            clear = quality(crops, sides, table["score"].to_numpy(np.float64))
+            parts.append((rows, predictor.embed(crops), clear))
+    if not parts:
+        return None
+    found, values, seen = (np.concatenate(part) for part in zip(*parts, strict=True))
+    order = np.argsort(found)
+    return Embeddings(found[order], values[order], seen[order])

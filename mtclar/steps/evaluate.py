@@ -13,6 +13,7 @@ from mtclar.data.tables import PAIRS, read_table
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from mtclar.evaluation.across_folds import FOLD_COLUMNS, fold_rows, pool_folds
+from mtclar.evaluation.clips import clips_of
 from mtclar.evaluation.judge import Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
 from mtclar.evaluation.scores import plain
@@ -21,7 +22,7 @@ from mtclar.learning.pairs import check_belong
 from mtclar.progress import Progress, silent
 from mtclar.revision import data_revision, git_revision
 from mtclar.settings import EvaluateSettings
-from mtclar.steps.embed import embed_rows
+from mtclar.steps.embed import embed_rows, embed_spoilt
 
 _CURVES = 6
 
@@ -76,7 +77,10 @@ def run(
             f"{faces}: holds crops of {store.size} pixels, but {checkpoint} was trained on {predictor.crop.size}."
         )
     embeddings = embed_rows(store, rows, predictor, progress=progress)
-    found = judge(s, store.table, table, embeddings, predictor)
+    spoilt = None
+    if s.fusion == "kriging":
+        spoilt = embed_spoilt(store, clips_of(store.table, "validation"), predictor, s.seed)
+    found = judge(s, store.table, table, embeddings, predictor, spoilt)
     facts = {
         "model": str(checkpoint),
         "data revision": data_revision(faces),

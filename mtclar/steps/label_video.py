@@ -16,7 +16,7 @@ from mtclar.data.tables import LABELS
 from mtclar.errors import MtclarError
 from mtclar.faces import CropSpec, Face, HogDetector, Steady, cut, overlap, pick
 from mtclar.faces.quality import quality
-from mtclar.labelling import Estimate, Support, confidence, half_widths, label_track
+from mtclar.labelling import Estimate, Support, bound_krige, confidence, half_bands, label_track
 from mtclar.progress import Progress
 from mtclar.report.thumbnails import Thumbnails
 from mtclar.settings import LabelSettings
@@ -174,9 +174,9 @@ def labels_table(
 ) -> pd.DataFrame:
     """The labels of every frame, with the columns of `tables.LABELS`.
 
-    The band of a frame is its label ± the model's calibrated half-width, clipped to [-1, 1]; an anchor has none of
-    its own. For `confidence` see `mtclar.labelling.confidence`; an anchor's is 1. Anchors of another face speak where
-    that face was the only other one in its frame.
+    The band of a frame is its label ± what `mtclar.labelling.half_bands` says, clipped to [-1, 1]; an anchor has none
+    of its own. For `confidence` see `mtclar.labelling.confidence`; an anchor's is 1. Anchors of another face speak
+    where that face was the only other one in its frame.
 
     Raises:
         MtclarError: No anchor shows a face, or all are of other faces and it is not clear which.
@@ -202,8 +202,11 @@ def labels_table(
         quality=track.quality,
         levels=levels,
         others=_foreign_support(track, anchors, foreign, predictor) if len(foreign) else None,
+        krige=bound_krige(predictor.calibration),
     )
-    half = half_widths(predictor.calibration)
+    half = half_bands(predictor.calibration, estimate.sd)
+    # A standard deviation tells all there is to tell; only a fixed band takes notice of anchors that disagree.
+    spread = np.where(np.isfinite(estimate.sd), 0.0, estimate.spread)
     at_anchor = estimate.is_anchor
     reach = np.where(at_anchor[:, None], 0.0, half)
     low, high = (np.clip(estimate.labels + sign * reach, -1, 1) for sign in (-1, 1))
@@ -221,7 +224,7 @@ def labels_table(
         "valence_hi": high[:, 0],
         "arousal_lo": low[:, 1],
         "arousal_hi": high[:, 1],
-        "confidence": np.where(at_anchor, 1.0, confidence(half, estimate.spread)),
+        "confidence": np.where(at_anchor, 1.0, confidence(half, spread)),
         "source": np.where(at_anchor, "anchor", np.where(has_face, "model", "none")),
         "status": np.where(has_face, "ok", "no_face"),
         "anchor_ids": _anchor_ids(estimate, np.append(anchors.frames[own], anchors.frames[foreign])),

@@ -66,7 +66,7 @@ def test_the_clips_shown_run_from_the_smallest_error_to_the_largest(fair):
 
 def test_curves_draw_the_truth_the_label_and_the_anchor(fair):
     item = fair.labelled["first"][0]
-    ax = charts.curves([item], ("mtclar", "copy"), (0.1, float("nan"))).axes[0]
+    ax = charts.curves([item], ("mtclar", "copy"), [np.full((len(item.clip), 2), [0.1, np.nan])]).axes[0]
     lines = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
     assert np.array_equal(lines["truth"], item.clip.truth[:, 0])
     assert np.array_equal(lines["mtclar"], item.methods["mtclar"][:, 0])

@@ -101,12 +101,12 @@ def test_a_predictor_that_sees_the_labels_has_ccc_near_one_in_the_file(written):
     assert (metrics["n_clips"], metrics["n_frames"], metrics["n_people"]) == (2, 14, 2)
 
 
-def test_the_calibration_tells_half_widths_and_that_one_clip_guarantees_nothing(written):
+def test_the_calibration_tells_half_widths_and_how_little_one_clip_assures(written):
     calibration = json.loads((written[0] / "calibration.json").read_text())
     assert 0 <= calibration["valence"] < 0.05
     assert calibration["coverage"] == 0.9
     assert calibration["n_clips"] == 1
-    assert calibration["guaranteed"] is False
+    assert calibration["assured"] == 0.45
 
 
 def test_the_summary_is_flat_and_agrees_with_the_metrics(written):
@@ -135,7 +135,7 @@ def test_the_report_needs_nothing_from_elsewhere_and_says_what_was_left_out(writ
     page = (written[0] / "report.html").read_text()
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
     assert "anchor frames are not scored" in page
-    assert "too few clips to guarantee" in page
+    assert "at least 45.0% of a new clip" in page
     assert "git revision" in page
     assert page.count("<svg") >= 5
 

@@ -18,7 +18,7 @@ from mtclar.settings import load_settings
 from mtclar.steps import label
 from mtclar.steps.label_video import Follower
 
-CALIBRATION = {"valence": 0.25, "arousal": 0.1, "coverage": 0.9, "protocol": "first"}
+CALIBRATION = {"valence": 0.25, "arousal": 0.1, "coverage": 0.9}
 TIMES_MS = [0, 40, 80, 130, 170, 200, 260, 300, 400, 440, 480, 520]
 GONE = range(8, 12)
 
