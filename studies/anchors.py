@@ -167,7 +167,7 @@ def main() -> None:
     scores: dict[Key, list[dict[str, Draws]]] = defaultdict(list)
     for seed in range(1, plan.variant(BASE).seeds + 1):
         found = score_world(
-            load_world(BASE, seed),
+            load_world(BASE, seed, kriging=True),
             plan.budgets,
             seed=seed,
             time_scale_s=time_scale_s,

@@ -209,7 +209,7 @@ def main() -> None:
     scores: dict[tuple[str, str], list[dict[str, Draws]]] = defaultdict(list)
     for variant in VARIANTS:
         for seed in range(1, plan.variant(variant).seeds + 1):
-            world = load_world(variant, seed)
+            world = load_world(variant, seed, kriging=True)
             found = score_world(world, seed=seed, resamples=plan.resamples, bootstrap_seed=plan.seed)
             for way, metrics in found.items():
                 scores[variant, way].append(metrics)

@@ -3,9 +3,8 @@
     python -m studies.train full            # one variant
     python -m studies.train --jobs 2        # all of them, two at a time
 
-A training that is finished is not repeated, and one that was killed goes on where it was. Each leaves a checkpoint,
-the embeddings of the faces that the studies ask about, and the fusion `kriging` fitted to them, under
-studies/out/models/<variant>/seed-<k>.
+A training that is finished is not repeated, and one that was killed goes on where it was. Each leaves a checkpoint
+and the embeddings of the faces that the studies ask about under studies/out/models/<variant>/seed-<k>.
 """
 
 from __future__ import annotations
@@ -39,18 +38,18 @@ def draw_pairs(plan: Plan, variant: str) -> Path:
 
 
 def train_one(plan: Plan, variant: str, seed: int) -> float:
-    """Trains one variant with one seed, embeds the faces and fits `kriging`; returns the seconds it took."""
+    """Trains one variant with one seed and embeds the faces; returns the seconds it took."""
     import cv2
 
     from mtclar.steps import train
-    from studies.world import embed_faces, fit_kriging
+    from studies.world import embed_faces
 
     began = time.monotonic()
     cv2.setNumThreads(1)
     settings = plan.settings(variant).train.model_copy(update={"seed": seed, "threads": 1})
     out = folder_of(variant, seed)
     train.run(settings, faces=OUT / "faces", pairs=out.parent / "pairs", out=out)
-    fit_kriging(OUT / "faces", out, embed_faces(OUT / "faces", out), seed)
+    embed_faces(OUT / "faces", out)
     return time.monotonic() - began
 
 

@@ -40,7 +40,7 @@ class World:
         embeddings: Of all validation and test faces and of some training faces.
         heads: The trained heads.
         clips: Labelled clips of the test people.
-        krige: The fusion `kriging`, fitted on the validation people.
+        krige: The fusion `kriging`, fitted on the validation people; None where it is not wanted.
     """
 
     faces: pd.DataFrame
@@ -131,8 +131,9 @@ def _weights(checkpoint: Path) -> str:
     return str(json.loads((checkpoint / "model.json").read_text(encoding="utf-8"))["weights_sha256"])
 
 
-def load_world(variant: str, seed: int) -> World:
-    """The model of one variant and seed, on the test people of the studies' faces store."""
+def load_world(variant: str, seed: int, *, kriging: bool = False) -> World:
+    """The model of one variant and seed, on the test people of the studies' faces store; with the fusion `kriging`
+    fitted to it if that is wanted."""
     checkpoint, folder = folder_of(variant, seed), OUT / "faces"
     faces = FacesStore(folder).table
     pairs = read_table(OUT / "models" / BASE / "pairs" / "pairs.parquet", PAIRS)
@@ -143,5 +144,5 @@ def load_world(variant: str, seed: int) -> World:
         embeddings=embeddings,
         heads=TorchPredictor.from_checkpoint(checkpoint),
         clips=clips_of(faces, "test"),
-        krige=fit_kriging(folder, checkpoint, embeddings, seed),
+        krige=fit_kriging(folder, checkpoint, embeddings, seed) if kriging else None,
     )
