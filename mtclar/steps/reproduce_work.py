@@ -107,7 +107,8 @@ class Work:
             predictor = TorchPredictor.from_checkpoint(checkpoint.path)
             found = embed_rows(FacesStore(faces.path), np.arange(len(table)), predictor, progress=tell)
             with whole_file(to) as partial, partial.open("wb") as file:
-                np.savez(file, rows=found.rows, values=found.values, quality=found.quality)
+                arrays: dict[str, Any] = {"rows": found.rows, "values": found.values, "quality": found.quality}
+                np.savez(file, **arrays)
 
         known = self.parts.make("afew-va/embeddings.npz", embed, of=of)
         with np.load(known.path) as saved:
