@@ -90,21 +90,23 @@ class Learner:
         Raises:
             MtclarError: Memory ran out, or another process failed.
         """
+        limits = [f"train.batch_blocks={self.s.batch_blocks}"] if self.s.batch_blocks > 1 else []
+        with memory(f"a step of training on {self.device.type}", *limits, "pair.block_faces"):
+            return self._step(epoch, step, micros, of, rate)
+
+    def _step(self, epoch: int, step: int, micros: Iterable[Micro], of: int, rate: float) -> Tensor:
         weights = self.objective.weights(seeds(self.s.seed, WEIGHTS, epoch, step)[0])
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         said = torch.zeros(1 + len(self.s.tasks), device=self.device)
-        shared = of > 1 or self.processes.number > 1
-        norms = _Norms(self.model) if shared else None
-        limits = f"train.batch_blocks={self.s.batch_blocks}", "pair.block_faces"
-        with memory(f"a micro-batch of training on {self.device.type}", *limits):
-            for micro in micros:
-                losses = self._losses(micro, epoch, weights)
-                (losses.total / of).backward()
-                said += torch.stack([losses.total, *losses.tasks.values()]).detach() / of
-                if norms is not None:
-                    norms.note()
+        norms = _Norms(self.model) if of > 1 or self.processes.number > 1 else None
+        for micro in micros:
+            losses = self._losses(micro, epoch, weights)
+            (losses.total / of).backward()
+            said += torch.stack([losses.total, *losses.tasks.values()]).detach() / of
+            if norms is not None:
+                norms.note()
         if norms is not None:
             self.processes.add(norms.noted)
             norms.settle(of)

@@ -122,7 +122,8 @@ def _epoch(
             standing.step = step + 1
             if save and processes.first:
                 save_state(out, learner, standing, fingerprint)
-            progress((epoch - 1) * steps + step + 1, s.epochs * steps, f"epoch {epoch}, loss {loss:.3f}")
+            said = f"epoch {epoch}" if math.isnan(loss) else f"epoch {epoch}, loss {loss:.3f}"
+            progress((epoch - 1) * steps + step + 1, s.epochs * steps, said)
     names = (f"loss_{task}" for task in s.tasks)
     return {name: total / steps for name, total in zip(names, standing.sums[1:], strict=True)}, rate
 

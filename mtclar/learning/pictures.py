@@ -60,7 +60,7 @@ class Pictures:
         self._workers = workers or cpu_count() or 1
         self._held: Tensor | None = None
         if len(rows) * int(np.prod(self._shape)) <= gigabytes * GIGABYTE:
-            held, done = self._empty(len(rows)), 0
+            held, done = torch.empty((len(rows), *self._shape), dtype=torch.uint8), 0
             everything = np.arange(len(rows))
             with ThreadPoolExecutor(self._workers) as pool:
                 for part in self._decoding(pool, everything, held):

@@ -127,9 +127,8 @@ def test_micro_batches_that_processes_cannot_share_evenly_are_refused(settings):
 
 
 def test_when_memory_runs_out_the_settings_to_lower_are_named(settings, micros):
-    learner = _learner(settings)
-    learner._encode = lambda faces: torch.empty(10**15)
-    with pytest.raises(
-        MtclarError, match=r"more memory than there is; lower train\.batch_blocks=1 or pair\.block_faces"
-    ):
-        learner.step(1, 0, micros[:1], 1, 0.1)
+    for blocks, lower in ((1, "pair.block_faces"), (3, "train.batch_blocks=3 or pair.block_faces")):
+        learner = _learner(settings.model_copy(update={"batch_blocks": blocks}))
+        learner._encode = lambda faces: torch.empty(10**15)
+        with pytest.raises(MtclarError, match=f"more memory than there is; lower {lower}"):
+            learner.step(1, 0, micros[:1], 1, 0.1)

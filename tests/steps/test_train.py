@@ -12,7 +12,10 @@ import torch
 
 from mtclar.data.store import FacesStore
 from mtclar.errors import MtclarError
+from mtclar.faces.crop import CropSpec
 from mtclar.learning.objective import Objective
+from mtclar.learning.watch import Watch
+from mtclar.model.build import model_spec
 from mtclar.model.checkpoint import load_checkpoint
 from mtclar.model.predictor import TorchPredictor
 from mtclar.settings import load_settings
@@ -148,6 +151,64 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_epoch_before(da
         train.run(SETTINGS, **data, out=out)
     model, _ = load_checkpoint(out / "last" / "epoch-0001")
     assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+QUICK = {"epochs": 2, "sl_epochs": 1}
+
+
+def test_how_faces_are_read_and_how_often_the_state_is_saved_changes_nothing_learnt(data, trained, tmp_path):
+    changes = {"memory_gb": 0.0, "workers": 3, "save_steps": 7, "device": "cpu"}
+    train.run(SETTINGS.model_copy(update=changes), **data, out=tmp_path / "out")
+    assert _same(_weights(tmp_path / "out"), _weights(trained))
+    assert load_checkpoint(tmp_path / "out")[1]["fingerprint"] == load_checkpoint(trained)[1]["fingerprint"]
+
+
+def test_the_best_epoch_becomes_the_checkpoint_where_the_settings_say_so(data, tmp_path, monkeypatch):
+    said, losses = Watch.__call__, [0.2, 0.5, 0.1, 0.4]
+    monkeypatch.setattr(Watch, "__call__", lambda self, model: {**said(self, model), "validation_loss": losses.pop(0)})
+    for keep, epoch in (("best", 1), ("last", 2)):
+        out = tmp_path / keep
+        losses[:] = [0.2, 0.5]
+        train.run(SETTINGS.model_copy(update={**QUICK, "keep": keep}), **data, out=out)
+        assert load_checkpoint(out)[1]["kept_epoch"] == epoch
+        best, last = _weights(out / "best" / "epoch-0001"), _weights(out / "last" / "epoch-0002")
+        kept, made = {"best": best, "last": last}[keep], _weights(out)
+        learned = [name for name in kept if not name.startswith("single.")]
+        assert all(torch.equal(made[name], kept[name]) for name in learned)
+        assert not all(torch.equal(best[name], last[name]) for name in learned)
+
+
+@pytest.mark.parametrize("task", ["similarity", "arousal"])
+def test_a_single_task_is_trained_and_logged_alone(data, tmp_path, task):
+    result = train.run(SETTINGS.model_copy(update={**QUICK, "tasks": (task,)}), **data, out=tmp_path / "out")
+    columns = set(pd.read_csv(tmp_path / "out" / "history.csv").columns)
+    others = {"similarity", "valence", "arousal", "embedding"} - {task}
+    assert f"loss_{task}" in columns
+    assert not any(other in column for other in others for column in columns)
+    assert (" arousal" in str(result)) == (task == "arousal")
+    predictor = TorchPredictor.from_checkpoint(tmp_path / "out")
+    assert np.isfinite(predictor.single(np.zeros((2, 32), np.float32))[1]).all()
+
+
+def test_other_pretrained_weights_under_the_same_name_start_anew(data, tmp_path):
+    weights = tmp_path / "emonet.pth"
+    settings = SETTINGS.model_copy(update={"pretrained": str(weights)})
+    spec, crop = model_spec(SETTINGS), CropSpec(scale=1.5, input_size=32)
+    prints = []
+    for content in (b"one", b"other"):
+        weights.write_bytes(content)
+        prints.append(train._fingerprint(settings, spec, crop, data["faces"], data["pairs"]))
+    assert prints[0] != prints[1]
+    weights.unlink()
+    with pytest.raises(MtclarError, match=r"train\.pretrained=.*emonet\.pth: cannot be read"):
+        train.run(settings, **data, out=tmp_path / "out")
+
+
+def test_a_gpu_that_is_not_there_is_said_before_anything_is_read(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MtclarError, match=r"train\.device=cuda"):
+        train.run(SETTINGS.model_copy(update={"device": "cuda"}), **data, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_pairs_of_other_faces_are_refused(data, tmp_path):
