@@ -89,7 +89,10 @@ def similarity_table(found: Mapping[str, Any]) -> Table:
         ("always the more frequent answer", number(found["majority"]), UNKNOWN),
         ("chance", "0.500", UNKNOWN),
     ]
-    note = f"Accuracy over {found['n_pairs']} pairs of AffectNet's validation pictures, drawn by seed; 95 % by picture."
+    note = (
+        f"Accuracy over {found['n_pairs']} pairs of AffectNet's validation pictures, drawn by seed; 95 % by picture, of "
+        "one training each: how trainings vary is not in it."
+    )
     return Table("similarity", "Similarity of two faces", note, _frame(rows, "accuracy", "published"))
 
 
