@@ -90,8 +90,8 @@ def similarity_table(found: Mapping[str, Any]) -> Table:
         ("chance", "0.500", UNKNOWN),
     ]
     note = (
-        f"Accuracy over {found['n_pairs']} pairs of AffectNet's validation pictures, drawn by seed; 95 % by picture, of "
-        "one training each: how trainings vary is not in it."
+        f"Accuracy over {found['n_pairs']} pairs of AffectNet's validation pictures, drawn by seed; 95 % by picture, "
+        "of one training each: how trainings vary is not in it."
     )
     return Table("similarity", "Similarity of two faces", note, _frame(rows, "accuracy", "published"))
 
