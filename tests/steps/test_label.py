@@ -12,7 +12,9 @@ from toy_bundle import toy_bundle
 
 from mtclar.data.tables import LABELS, read_table
 from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.evaluation.kriging_fit import START
 from mtclar.faces import Face
+from mtclar.labelling import Kriging
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings
 from mtclar.steps import label
@@ -38,9 +40,13 @@ def clip(tmp_path_factory):
     return write_video(tmp_path_factory.mktemp("video") / "clip.mp4", TIMES_MS, picture)
 
 
+PLAIN = load_settings(overrides=["label.fusion=time"]).label
+"""A fusion that needs nothing from the model's calibration."""
+
+
 @pytest.fixture
 def settings():
-    return load_settings().label
+    return PLAIN
 
 
 def write_anchors(folder, *lines: str):
@@ -53,7 +59,7 @@ def write_anchors(folder, *lines: str):
 def labelled(tmp_path_factory, clip, bundle):
     out = tmp_path_factory.mktemp("out") / "labels"
     anchors = write_anchors(out.parent, "clip,0,-0.5,0.1", "clip,6,0.25,0.2", "clip,9,0.9,0.9")
-    result = label.run(load_settings().label, videos=[clip], anchors=anchors, model=str(bundle), out=out)
+    result = label.run(PLAIN, videos=[clip], anchors=anchors, model=str(bundle), out=out)
     return out, result, read_table(out / "clip.va.parquet", LABELS)
 
 
@@ -95,6 +101,29 @@ def test_the_band_is_the_calibrated_one_and_none_at_anchors(labelled):
     np.testing.assert_allclose(rows["arousal"] - rows["arousal_lo"], 0.1)
     assert (table["valence_hi"][[0, 6]] == table["valence_lo"][[0, 6]]).all()
     assert rows["confidence"].between(0.5, 0.825).all()
+
+
+def test_kriged_labels_have_bands_that_widen_away_from_the_anchors(clip, tmp_path):
+    calibration = CALIBRATION | {
+        "kriging": Kriging(START, START).to_dict(),
+        "multiples": {"valence": 2.0, "arousal": 1.5},
+    }
+    bundle = toy_bundle(tmp_path / "bundle", calibration=calibration)
+    anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1")
+    label.run(load_settings().label, videos=[clip], anchors=anchors, model=str(bundle), out=tmp_path / "out")
+    rows = read_table(tmp_path / "out" / "clip.va.parquet", LABELS)
+    rows = rows[rows["source"] == "model"]
+    half = (rows["valence_hi"] - rows["valence"]).to_numpy()
+    assert half[1:4].max() < half[-1]
+    np.testing.assert_allclose(
+        rows["confidence"], 1 - (rows["valence_hi"] - rows["valence_lo"] + rows["arousal_hi"] - rows["arousal_lo"]) / 4
+    )
+
+
+def test_kriging_with_a_model_that_carries_none_is_refused_in_one_sentence(clip, bundle, tmp_path):
+    anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1")
+    with pytest.raises(MtclarError, match="needs what 'mtclar evaluate' measures"):
+        label.run(load_settings().label, videos=[clip], anchors=anchors, model=str(bundle), out=tmp_path / "out")
 
 
 def test_csv_and_parquet_hold_the_same_and_the_csv_is_plain(labelled):

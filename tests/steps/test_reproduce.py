@@ -20,7 +20,8 @@ from mtclar.steps.reproduce_work import folds_of
 from mtclar.synthesis.sample import make_sample
 from tests.data.readers.miniatures import picture_bytes, write
 
-TINY = ["crop.validation=0.4", "crop.workers=1", "split.folds=2", "train.threads=1", "evaluate.budgets=[0.1]"]
+TINY = ["crop.validation=0.4", "crop.workers=1", "split.folds=2", "train.threads=1"]
+TINY += ["evaluate.budgets=[0.1]", "evaluate.fusion=latest"]
 KNOWN = {"5.96 %", "+1 %", "0.75", "0.82", "0.29", "0.27"}
 
 
