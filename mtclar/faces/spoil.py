@@ -1,7 +1,7 @@
 """Clips made worse for a while: dark or out of focus, as a film may be.
 
-Clean clips show too few faces that are hard to see to learn how a network errs on them, so `mtclar evaluate` lets it look
-at spoilt copies of the validation people's clips too. What is judged is never spoilt.
+Clean clips show too few faces that are hard to see to learn how a network errs on them, so `mtclar evaluate` lets it
+look at spoilt copies of the validation people's clips too. What is judged is never spoilt.
 """
 
 from __future__ import annotations
