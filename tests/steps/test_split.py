@@ -12,9 +12,7 @@ from mtclar.errors import MtclarError
 from mtclar.settings import SplitSettings
 from mtclar.steps import split
 
-SETTINGS = SplitSettings(
-    protocol="folds", folds=2, fold=0, train_dataset="", test_dataset="", validation=0.3, seed=7
-)
+SETTINGS = SplitSettings(protocol="folds", folds=2, fold=0, train_dataset="", test_dataset="", validation=0.3, seed=7)
 CROSS = SETTINGS.model_copy(update={"protocol": "cross", "train_dataset": "a", "test_dataset": "b"})
 
 
