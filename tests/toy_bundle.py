@@ -66,6 +66,7 @@ def toy_facts(**changes: Any) -> dict[str, Any]:
     facts = {
         "mtclar_version": "0.1.0",
         "crop": SPEC.to_dict(),
+        "tasks": ["similarity", "valence", "arousal"],
         "embedding_size": 3,
         "label_range": [-1.0, 1.0],
         "expressions": list(EXPRESSIONS),

@@ -85,8 +85,8 @@ class Bundle:
             right: Embeddings of the anchors, float32 (n, d).
 
         Returns:
-            Probability that both show the same expression, and the query's valence and arousal less the anchor's; each
-            float32 (n,).
+            Probability that both show the same expression (NaN from a model that was trained without similarity), and
+            the query's valence and arousal less the anchor's; each float32 (n,).
 
         Raises:
             MtclarError: The embeddings do not have those shapes, or the answer is not finite.
@@ -133,6 +133,8 @@ class Bundle:
         for name, output, shape in zip(answers, outputs, shapes, strict=True):
             if output.shape != shape:
                 raise MtclarError(f"{self.folder}/{graph}: '{name}' has shape {output.shape}, expected {shape}.")
+            if name == "similar" and "similarity" not in self.facts["tasks"]:
+                continue  # not learned, hence NaN
             if not np.isfinite(output).all():
                 raise MtclarError(
                     f"{self.folder}/{graph}: '{name}' is not finite in {(~np.isfinite(output)).sum()} places."

@@ -12,14 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from mtclar.errors import MtclarError
-from mtclar.model.mtclar import HEADS, MTCLAR
+from mtclar.model.mtclar import MTCLAR
 from mtclar.model.predictor import TorchPredictor
 from mtclar.serving.bundle import Bundle
 from mtclar.serving.manifest import GRAPHS
 
+DIMENSIONS = ("valence", "arousal")
+
 
 class _Pair(nn.Module):
-    """The pair head with its logits turned into the probability that both faces show the same expression."""
+    """The pair head with its logits turned into the probability that both faces show the same expression.
+
+    Without a projector for similarity it is NaN: not known.
+    """
 
     def __init__(self, model: MTCLAR) -> None:
         super().__init__()
@@ -27,7 +32,8 @@ class _Pair(nn.Module):
 
     def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         out = self.head(left, right)
-        return out.logits.softmax(1)[:, 1], out.d_valence, out.d_arousal
+        similar = torch.full_like(out.d_valence, torch.nan) if out.logits is None else out.logits.softmax(1)[:, 1]
+        return similar, out.d_valence, out.d_arousal
 
 
 class _Single(nn.Module):
@@ -56,11 +62,11 @@ def export_graphs(model: MTCLAR, opset: int) -> dict[str, bytes]:
         MtclarError: The model lacks a projector that labelling asks, a graph cannot be traced at this opset, or the
             ONNX checker refuses it.
     """
-    absent = [task for task in HEADS if task not in model.spec.tasks]
+    absent = [task for task in DIMENSIONS if task not in model.spec.tasks]
     if absent:
         raise MtclarError(
-            f"a bundle answers for {', '.join(HEADS)}, but this model was trained without {' and '.join(absent)}; "
-            "train one with all of them in train.tasks."
+            f"a bundle labels valence and arousal, but this model was trained without {' and '.join(absent)}; train "
+            "one with both in train.tasks."
         )
     size, width = model.spec.encoder.input_size, model.spec.encoder.embedding_size
     faces, embedding = torch.rand(2, 3, size, size), torch.rand(2, width)
@@ -126,7 +132,8 @@ def differences(model: TorchPredictor, bundle: Bundle, crops: np.ndarray) -> dic
         }
         for name, (wanted, found) in answers.items():
             for a, b in zip(wanted, found, strict=True):
-                worst[name] = max(worst[name], float(np.abs(a - b).max()))
+                both_unknown = np.isnan(a) & np.isnan(b)
+                worst[name] = max(worst[name], float(np.where(both_unknown, 0.0, np.abs(a - b)).max()))
     return worst
 
 

@@ -26,6 +26,7 @@ GRAPHS = {
 _FACTS: dict[str, type | tuple[type, ...]] = {
     "mtclar_version": str,
     "crop": dict,
+    "tasks": list,
     "embedding_size": int,
     "label_range": list,
     "expressions": list,

@@ -84,6 +84,7 @@ def run(
     facts |= {
         "mtclar_version": __version__,
         "crop": predictor.crop.to_dict(),
+        "tasks": list(predictor.model.spec.tasks),
         "embedding_size": predictor.model.spec.encoder.embedding_size,
         "label_range": [-1.0, 1.0],
         "expressions": list(EXPRESSIONS),

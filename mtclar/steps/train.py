@@ -95,6 +95,7 @@ def run(
     store = FacesStore(faces)
     table = read_table(pairs / "pairs.parquet", PAIRS)
     needed = _needed(store, table)
+    _check_taught(s, table[table["split"] == "train"])
     spec = model_spec(s)
     crop = CropSpec(
         scale=float(store.facts.get("scale", 1.0)),
@@ -192,6 +193,18 @@ def _needed(store: FacesStore, pairs: pd.DataFrame) -> np.ndarray:
     check_belong(pairs, table)
     labelled = table["valence"].notna() | table["arousal"].notna() | table["expression"].notna()
     return np.flatnonzero(labelled & table["split"].isin(["train", "validation"]))
+
+
+def _check_taught(s: TrainSettings, pairs: pd.DataFrame) -> None:
+    """Raises if a task is to be learned of which no training pair knows the truth: its projector would say anything."""
+    known = {"similarity": "similar", "embedding": "similar", "valence": "d_valence", "arousal": "d_arousal"}
+    untaught = [task for task in s.tasks if pairs[known[task]].isna().all()]
+    if untaught:
+        rest = ",".join(task for task in s.tasks if task not in untaught)
+        raise MtclarError(
+            f"train.tasks names {' and '.join(untaught)}, but no training pair knows the truth of it; "
+            + (f"train with --set train.tasks=[{rest}]." if rest else "label more faces and run 'mtclar pair' again.")
+        )
 
 
 def _fingerprint(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path, pairs: Path) -> str:

@@ -115,11 +115,29 @@ def test_every_encoder_and_fusion_answers_like_torch(encoder: EncoderSpec, chang
         np.testing.assert_allclose(d_valence, -d_valence[::-1], atol=1e-5)
 
 
-@pytest.mark.parametrize("absent", ["similarity", "valence", "arousal"])
-def test_a_model_without_one_of_the_projectors_is_refused(absent: str) -> None:
+@pytest.mark.parametrize("absent", ["valence", "arousal"])
+def test_a_model_without_one_of_the_differences_is_refused(absent: str) -> None:
     tasks = tuple(task for task in TINY_MODEL.tasks if task != absent)
-    with pytest.raises(MtclarError, match=rf"trained without {absent}; train one with all of them in train\.tasks"):
+    with pytest.raises(MtclarError, match=rf"trained without {absent}; train one with both in train\.tasks"):
         export_graphs(MTCLAR(replace(TINY_MODEL, tasks=tasks)), 18)
+
+
+def test_a_model_that_learned_no_similarity_labels_all_the_same_and_calls_it_not_known(tmp_path: Path) -> None:
+    model = MTCLAR(replace(TINY_MODEL, tasks=("valence", "arousal")))
+    crop = CropSpec(scale=1.5, input_size=TINY_MODEL.encoder.input_size)
+    predictor = TorchPredictor(model, crop, device="cpu")
+    facts = toy_facts(crop=crop.to_dict(), embedding_size=TINY_MODEL.encoder.embedding_size)
+    crops = np.random.default_rng(0).integers(0, 256, (3, 288, 288, 3)).astype(np.uint8)
+    write_bundle(tmp_path / "bundle", export_graphs(model, 18), facts | {"tasks": ["valence", "arousal"]})
+    bundle = Bundle.load(tmp_path / "bundle")
+    assert check_agreement(predictor, bundle, crops, 1e-4) < 1e-4
+    embedding = bundle.embed(crops)
+    similar, *deltas = bundle.compare(embedding, embedding[::-1].copy())
+    assert np.isnan(similar).all()
+    assert np.isfinite(deltas).all()
+    write_bundle(tmp_path / "claims", export_graphs(model, 18), facts)
+    with pytest.raises(MtclarError, match="'similar' is not finite"):
+        Bundle.load(tmp_path / "claims").compare(embedding, embedding)
 
 
 def test_a_bundle_that_answers_otherwise_is_refused_by_graph(predictor: TorchPredictor, tmp_path: Path) -> None:

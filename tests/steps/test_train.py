@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from mtclar.data.store import FacesStore
+from mtclar.data.tables import FACES, PAIRS, read_table, write_table
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
 from mtclar.learning.objective import Objective
@@ -221,6 +223,28 @@ def test_pairs_of_as_many_other_faces_are_refused(data, tmp_path):
     write_faces(tmp_path / "other", train=24, validation=4, test=4, seed=1)
     with pytest.raises(MtclarError, match="other differences in valence"):
         train.run(SETTINGS, faces=tmp_path / "other", pairs=data["pairs"], out=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("unknown", "sentence"),
+    [
+        (["similar"], r"names similarity and embedding, .*--set train\.tasks=\[valence,arousal\]"),
+        (["d_arousal"], r"names arousal, .*--set train\.tasks=\[similarity,valence,embedding\]"),
+        (["similar", "d_valence", "d_arousal"], "label more faces"),
+    ],
+)
+def test_a_task_of_which_no_pair_knows_the_truth_is_refused(data, tmp_path, unknown, sentence):
+    faces = tmp_path / "faces"
+    shutil.copytree(data["faces"], faces)
+    table = read_table(data["pairs"] / "pairs.parquet", PAIRS)
+    labels = [name[2:] for name in unknown if name.startswith("d_")]
+    known = FacesStore(faces).table
+    known[labels] = np.nan
+    write_table(known, faces / "faces.parquet", FACES)
+    table[unknown] = None
+    write_table(table, tmp_path / "pairs" / "pairs.parquet", PAIRS)
+    with pytest.raises(MtclarError, match=sentence):
+        train.run(SETTINGS, faces=faces, pairs=tmp_path / "pairs", out=tmp_path / "out")
 
 
 def test_missing_pairs_are_named(data, tmp_path):
