@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 import typer
-from matplotlib.figure import Figure
 
 from mtclar.evaluation.bootstrap import Draws
 from mtclar.evaluation.clips import DIMENSIONS, Clip
 from mtclar.evaluation.supports import bank_rows
 from mtclar.labelling import compare_all
+from studies.figures import ccc_by_row
 from studies.files import markdown, write_results
 from studies.judging import judge_labels, label_from, other_frames
 from studies.plan import BASE, read_plan
@@ -183,26 +183,6 @@ def short_table(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def figure(found: pd.DataFrame) -> Figure:
-    """CCC of every way, a panel a dimension, a colour a variant."""
-    names = list(dict.fromkeys(found["anchors"]))[::-1]
-    variants = list(dict.fromkeys(found["variant"]))
-    fig = Figure(figsize=(9, 1.2 + 0.3 * len(names)), layout="constrained")
-    axes = fig.subplots(1, 2, sharey=True)
-    for axis, dimension in zip(axes, DIMENSIONS, strict=True):
-        metric = f"{dimension}_ccc"
-        for k, variant in enumerate(variants):
-            part = found[found["variant"] == variant]
-            place = np.array([names.index(name) for name in part["anchors"]]) + 0.2 * (k - (len(variants) - 1) / 2)
-            error = np.stack([part[metric] - part[f"{metric}_low"], part[f"{metric}_high"] - part[metric]])
-            axis.errorbar(part[metric], place, xerr=np.maximum(error, 0), fmt="o", markersize=3, label=variant)
-        axis.axvline(0, color="#1c2733", linewidth=0.6)
-        axis.set_xlabel(f"CCC, {dimension}")
-    axes[0].set_yticks(range(len(names)), names, fontsize=8)
-    axes[1].legend(fontsize=8, frameon=False)
-    return fig
-
-
 def main() -> None:
     """Judges the trained models and writes studies/results/identity."""
     plan = read_plan()
@@ -215,7 +195,9 @@ def main() -> None:
                 scores[variant, way].append(metrics)
             typer.echo(f"{variant}, seed {seed}: {len(found)} ways to label")
     full = table(scores, np.random.default_rng(plan.seed))
-    write_results("identity", {"table": full, "short": short_table(full)}, {"figure": figure(full)})
+    write_results(
+        "identity", {"table": full, "short": short_table(full)}, {"figure": ccc_by_row(full, "anchors", "variant")}
+    )
     typer.echo(markdown(short_table(full)))
 
 

@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import typer
-from matplotlib.figure import Figure
 
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import SPLITS
@@ -25,6 +24,7 @@ from mtclar.evaluation.bootstrap import Draws
 from mtclar.evaluation.clips import DIMENSIONS, Clip, clips_of
 from mtclar.model.predictor import TorchPredictor
 from mtclar.steps.embed import embed_rows
+from studies.figures import ccc_by_row
 from studies.files import markdown, write_results
 from studies.judging import judge_labels, label_from, other_frames
 from studies.plan import BASE, OUT, read_plan
@@ -176,25 +176,6 @@ def short_table(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def figure(found: pd.DataFrame) -> Figure:
-    """CCC by condition, a panel a dimension, a colour a mode."""
-    conditions = list(dict.fromkeys(found["condition"]))[::-1]
-    names = list(dict.fromkeys(found["mode"]))
-    fig = Figure(figsize=(9, 1.2 + 0.45 * len(conditions)), layout="constrained")
-    axes = fig.subplots(1, 2, sharey=True)
-    for axis, dimension in zip(axes, DIMENSIONS, strict=True):
-        metric = f"{dimension}_ccc"
-        for k, mode in enumerate(names):
-            part = found[found["mode"] == mode]
-            place = np.array([conditions.index(name) for name in part["condition"]]) + 0.15 * (1.5 - k)
-            error = np.stack([part[metric] - part[f"{metric}_low"], part[f"{metric}_high"] - part[metric]])
-            axis.errorbar(part[metric], place, xerr=np.maximum(error, 0), fmt="o", markersize=3, label=mode)
-        axis.set_xlabel(f"CCC, {dimension}")
-    axes[0].set_yticks(range(len(conditions)), conditions)
-    axes[0].legend(fontsize=8, frameon=False)
-    return fig
-
-
 def main() -> None:
     """Judges the trained models and writes studies/results/shift."""
     plan = read_plan()
@@ -214,7 +195,9 @@ def main() -> None:
                 scores[condition, mode].append(metrics)
         typer.echo(f"seed {seed}: {len(worlds)} conditions")
     full = table(scores, np.random.default_rng(plan.seed))
-    write_results("shift", {"table": full, "short": short_table(full)}, {"figure": figure(full)})
+    write_results(
+        "shift", {"table": full, "short": short_table(full)}, {"figure": ccc_by_row(full, "condition", "mode")}
+    )
     typer.echo(markdown(short_table(full)))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from studies import ablation, anchors, identity, shift, similarity
+from studies.figures import ccc_by_row
 from studies.files import markdown, write_results
 from studies.judging import judge_few_shot, judge_labels, judge_pairs, label_from, other_frames
 from tests.studies.study_world import study_world
@@ -121,7 +122,7 @@ def test_identity_measures_what_others_cost_and_that_a_level_of_ones_own_takes_i
     assert "own frame, kriging" not in full.index  # this world has no hyper-parameters for it
     short = identity.short_table(full.reset_index())
     assert len(short) == len(full)
-    assert identity.figure(full.reset_index()).axes
+    assert ccc_by_row(full.reset_index(), "anchors", "variant").axes
 
 
 def test_shift_states_the_change_from_unchanged_pictures():
@@ -139,7 +140,7 @@ def test_shift_states_the_change_from_unchanged_pictures():
     assert by.loc[("biased", "one anchor"), "valence_ccc_change"] == pytest.approx(0, abs=1e-9)
     assert np.isnan(by.loc[(shift.NONE, "zero-shot"), "valence_ccc_change"])
     assert len(shift.short_table(full)) == len(full)
-    assert shift.figure(full).axes
+    assert ccc_by_row(full, "condition", "mode").axes
 
 
 def test_the_changes_of_a_picture_are_what_they_are_called():
