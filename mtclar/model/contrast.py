@@ -25,6 +25,9 @@ class LocalContrast(nn.Module):
         self.register_buffer("deviation", _window(size, 25 / 96), persistent=False)
 
     def forward(self, faces: Tensor) -> Tensor:
+        if torch.is_autocast_enabled(faces.device.type):
+            with torch.autocast(faces.device.type, enabled=False):  # relief is a small difference of large numbers
+                return self.forward(faces.float())
         grey = (faces * self.luma).sum(1, keepdim=True) if faces.shape[1] == 3 else faces
         relief = grey - self.mean @ grey @ self.mean.T
         variance = self.deviation @ (relief * relief) @ self.deviation.T

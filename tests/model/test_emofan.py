@@ -63,3 +63,11 @@ def test_local_contrast_forgets_the_light():
     faces = torch.rand(2, 3, 64, 64)
     front = LocalContrast(64)
     assert (front(faces) - front(faces * 0.5 + 0.3)).abs().mean() < 0.25 * front(faces).abs().mean()
+
+
+def test_local_contrast_keeps_all_its_digits_where_the_rest_runs_in_half_of_them():
+    faces, front = torch.rand(2, 3, 64, 64), LocalContrast(64)
+    with torch.autocast("cpu", torch.bfloat16):
+        halved = front(faces)
+    assert halved.dtype == torch.float32
+    assert torch.equal(halved, front(faces))
