@@ -12,7 +12,17 @@ import pytest
 from make_video import with_face, write_video
 from toy_bundle import toy_bundle
 
-HEAVY = ("torch", "mlflow", "kfp", "kornia", "dvc", "great_expectations", "vtk", "onnx")
+from mtclar.evaluation.kriging_fit import START
+from mtclar.labelling.kriging import Kriging
+
+HEAVY = ("torch", "mlflow", "kfp", "kornia", "dvc", "great_expectations", "vtk", "onnx", "scipy")
+CALIBRATION = {
+    "valence": 0.2,
+    "arousal": 0.2,
+    "coverage": 0.9,
+    "kriging": Kriging(START, START).to_dict(),
+    "multiples": {"valence": 2.0, "arousal": 1.5},
+}
 
 
 def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -46,7 +56,7 @@ def test_the_core_environment_holds_none_of_the_heavy_packages(core: Path, tmp_p
 def test_label_runs_in_the_core_environment(core: Path, tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", range(0, 200, 40), lambda i: with_face(0.7 + 0.1 * i))
     (tmp_path / "anchors.csv").write_text("video_id,frame,valence,arousal\nclip,0,-0.2,0.1\n", encoding="utf-8")
-    toy_bundle(tmp_path / "bundle", calibration={"valence": 0.2, "arousal": 0.2, "coverage": 0.9})
+    toy_bundle(tmp_path / "bundle", calibration=CALIBRATION)
     answer = run(
         core / "mtclar", "label", "clip.mp4", "--anchors", "anchors.csv", "--model", "bundle", "--out", "out",
         cwd=tmp_path,
@@ -55,6 +65,7 @@ def test_label_runs_in_the_core_environment(core: Path, tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "out" / "clip.va.csv")
     assert table["status"].tolist() == ["ok"] * 5
     assert table["valence"].is_monotonic_increasing
+    assert (table["valence_hi"] - table["valence_lo"])[1:].gt(0).all()
     assert (tmp_path / "out" / "clip.html").stat().st_size > 10_000
 
 
