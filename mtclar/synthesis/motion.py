@@ -73,11 +73,11 @@ def clip_of(
         affect = np.round(affect / label_step) * label_step
     actions = actions_of(weights, residual, person.displays)
     shown = np.stack([person.show(a) for a in actions])
-    shown = _speak(rng, shown, fps) if rng.uniform() < 0.3 else shown
-    shown = _blink(rng, shown, fps)
-    head = _draw_head(rng) + _drift(rng, frames, fps, HEAD_SPREAD / 3)
+    shown = speak(rng, shown, fps) if rng.uniform() < 0.3 else shown
+    shown = blink(rng, shown, fps)
+    head = _draw_head(rng) + drift(rng, frames, fps, HEAD_SPREAD / 3)
     head = np.clip(head, -HEAD_LIMIT, HEAD_LIMIT)
-    gaze = _glances(rng, frames, fps)
+    gaze = glances(rng, frames, fps)
     gaze[:, 1] += np.minimum(0, 10 * affect[:, 1])
     performances = [
         Performance(limit(a), _triple(h), (float(g[0]), float(g[1]))) for a, h, g in zip(shown, head, gaze, strict=True)
@@ -132,7 +132,7 @@ def _draw_head(rng: np.random.Generator) -> Array:
     return np.clip(rng.normal(0, HEAD_SPREAD), -HEAD_LIMIT, HEAD_LIMIT)
 
 
-def _drift(rng: np.random.Generator, frames: int, fps: float, spread: Array) -> Array:
+def drift(rng: np.random.Generator, frames: int, fps: float, spread: Array) -> Array:
     """Slow wandering around zero (frames, len(spread)): three sines below 0.8 Hz."""
     t = np.arange(frames)[:, None, None] / fps
     rates = rng.uniform(0.1, 0.8, (3, len(spread)))
@@ -140,7 +140,7 @@ def _drift(rng: np.random.Generator, frames: int, fps: float, spread: Array) -> 
     return np.sin(2 * np.pi * rates * t + phases).mean(1) * spread * 1.4
 
 
-def _glances(rng: np.random.Generator, frames: int, fps: float) -> Array:
+def glances(rng: np.random.Generator, frames: int, fps: float) -> Array:
     """Gaze that rests and jumps (frames, 2), degrees."""
     gaze = np.empty((frames, 2))
     start = 0
@@ -151,7 +151,7 @@ def _glances(rng: np.random.Generator, frames: int, fps: float) -> Array:
     return gaze
 
 
-def _blink(rng: np.random.Generator, shown: Actions, fps: float) -> Actions:
+def blink(rng: np.random.Generator, shown: Actions, fps: float) -> Actions:
     """Add blinks of about 0.2 s, one every three seconds or so."""
     closed = np.zeros(len(shown))
     start = rng.exponential(3.0)
@@ -164,7 +164,7 @@ def _blink(rng: np.random.Generator, shown: Actions, fps: float) -> Actions:
     return shown
 
 
-def _speak(rng: np.random.Generator, shown: Actions, fps: float) -> Actions:
+def speak(rng: np.random.Generator, shown: Actions, fps: float) -> Actions:
     """Add a burst of speech: syllables at 3 to 5.5 Hz that open the jaw and round the lips a little."""
     t = np.arange(len(shown)) / fps
     start = rng.uniform(0, 0.6) * len(shown) / fps
