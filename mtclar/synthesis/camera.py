@@ -19,10 +19,10 @@ from mtclar.synthesis.scene import Picture, Scene, draw_scene
 
 #: Side of the picture that is drawn, in pixels, and the height that it shows, in centimetres. Faces are cut from it
 #: at about two thirds of its scale, which is all the smoothing that edges need.
-SIDE, FIELD_CM = 216, (25.0, 28.5)
+SIDE, FIELD_CM = 216, (26.5, 30.0)
 SWAY_CM = 0.8
 #: Standard deviations of yaw, pitch and roll in degrees; a share of the heads turns farther.
-POSE, TURNED_SHARE, TURNED = np.array([13.0, 8.0, 7.0]), 0.25, np.array([28.0, 14.0, 10.0])
+POSE, TURNED_SHARE, TURNED = np.array([12.0, 8.0, 7.0]), 0.2, np.array([25.0, 13.0, 10.0])
 POSE_LIMIT = np.array([50.0, 28.0, 28.0])
 #: Width of the face that a camera takes, in pixels, least and greatest.
 FACE_PX = (24.0, 150.0)
@@ -56,16 +56,16 @@ def draw_head(rng: np.random.Generator, strength: float) -> NDArray[np.float64]:
 def draw_world(rng: np.random.Generator, strength: float, light: float) -> Scene:
     """A scene for a picture of `SIDE` pixels: `strength` is that of the camera's faults, `light` that of hard light."""
     scene = draw_scene(rng, (SIDE, SIDE), FIELD_CM, SWAY_CM, (60, 95))
-    dark = np.exp(-light * rng.gamma(0.7, 0.55))
+    dark = np.exp(-light * rng.gamma(0.5, 0.55))
     hard = rng.uniform() < 0.45 * light
     return replace(
         scene,
         view=View(SIDE, SIDE, scene.view.height_cm, scene.view.offset_cm),
         lights=_hard_lights(rng) if hard else scene.lights,
         gain=float(max(0.07, (1 + light * rng.uniform(-0.1, 0.45)) * dark)),
-        gamma=float(np.exp(light * rng.normal(0.05, 0.3))),
+        gamma=float(np.exp(light * rng.normal(0.0, 0.28))),
         grey=bool(rng.uniform() < 0.1),
-        blur_px=float(strength * rng.gamma(0.8, 1.0)),
+        blur_px=float(strength * rng.gamma(0.7, 1.0)),
         noise=float(strength * rng.gamma(1.0, 3.0)),
     )
 
@@ -139,7 +139,7 @@ def smeared(picture: Picture, camera: Camera) -> Picture:
     reach = int(np.ceil(length))
     kernel: NDArray[Any] = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
     ends = [reach + sign * length / 2 * np.array([np.cos(angle), np.sin(angle)]) for sign in (-1, 1)]
-    a, b = (tuple(int(round(16 * float(v))) for v in end) for end in ends)
+    a, b = (tuple(round(16 * float(v)) for v in end) for end in ends)
     cv2.line(kernel, a, b, 1.0, 1, cv2.LINE_AA, shift=4)
     return cv2.filter2D(picture, -1, kernel / max(float(kernel.sum()), 1e-6)).astype(np.uint8)
 

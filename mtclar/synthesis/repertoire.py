@@ -206,7 +206,7 @@ def act(affect: Array, manner: Manner) -> Actions:
 
 
 def between(start: Manner, end: Manner, affects: Array, eases: Array) -> Actions:
-    """Faces on the way from one manner to another: affects (n, 2), eases (n,) from 0 to 1 -> float32 (n, actions, 2)."""
+    """Faces on the way from one manner to another: affects (n, 2), eases (n,) in [0, 1] -> float32 (n, actions, 2)."""
     return np.stack([(1 - t) * act(a, start) + t * act(a, end) for a, t in zip(affects, eases, strict=True)]).astype(
         np.float32
     )
