@@ -79,7 +79,11 @@ class Bootstrap:
         Raises:
             MtclarError: As `metrics.sums`.
         """
-        return self._apply(sums(truth, prediction), from_sums)
+        return self.of_sums(sums(truth, prediction))
+
+    def of_sums(self, rows: np.ndarray) -> dict[str, Draws]:
+        """The same from `metrics.sums` (n, 9) of the rows, or from any multiple of them that weighs the rows."""
+        return self._apply(rows, from_sums)
 
     def share(self, holds: np.ndarray) -> Draws:
         """The share of rows (n,) for which something holds."""

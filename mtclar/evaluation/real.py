@@ -1,0 +1,240 @@
+"""Clips of real people with a few human-rated frames: every placement of a few anchors, scored at the other ratings.
+
+Of each clip, k of the rated frames are given as anchors and the labels of the others are compared with their ratings:
+mtclar's beside what the same anchors give without a model (`METHODS`). That is done for every placement of the k
+anchors, or for a number of them drawn at random, so that no number hangs on a lucky choice; with k = 0 there is
+one placement, mtclar labels without any anchor, and nothing stands beside it.
+
+What is averaged how, for one clip, one k and one dimension, with truth y and label p of the frames that are scored:
+
+- `rmse`: of each placement, then the mean over placements;
+- `ccc`, `pcc`: over the pairs (y, p) of all placements together. Within one placement the few truths may all be the
+  same, which leaves both without meaning; pooled they are defined as soon as the clip's ratings differ.
+
+Over clips, each counts the same, however many ratings it has: `rmse` is the mean over clips, `ccc` and `pcc` come from
+the mean of the clips' moments (`metrics.sums` over their number), and so see the differences between people too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from mtclar.evaluation.bootstrap import LEVEL, Bootstrap, Draws, by_cluster
+from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.metrics import from_sums, sums
+from mtclar.labelling import copy_latest, interpolate, pchip
+
+METHODS = {"copy": copy_latest, "linear": interpolate, "pchip": pchip}
+"""What anchors give without a model: the latest one copied, straight lines and a smooth curve between them in time."""
+
+SHOWN = ("rmse", "ccc", "pcc")
+RANGE = 0.9
+"""Of the placements of a single clip: from the 5th to the 95th percentile."""
+
+
+@dataclass(frozen=True)
+class Rated:
+    """The rated frames of one clip that show a face.
+
+    Attributes:
+        name: Of the clip.
+        times_s: float64 (m,), ascending, in seconds.
+        truth: float64 (m, 2), what a person said: valence and arousal in [-1, 1].
+    """
+
+    name: str
+    times_s: np.ndarray
+    truth: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+
+Label = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""Labels a clip from its rated frames at positions (k,), ascending: the label of all m rated frames and the lower and
+upper edge of its band, float64 (m, 2) each; the edges are NaN where there is no band."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """A clip labelled from p placements of k anchors.
+
+    Attributes:
+        clip: Its m rated frames.
+        anchors: int (p, k), positions of the anchors among them.
+        labels: float64 (p, m, 2) a method, `mtclar` first.
+        low, high: float64 (p, m, 2), mtclar's band.
+    """
+
+    clip: Rated
+    anchors: np.ndarray
+    labels: dict[str, np.ndarray]
+    low: np.ndarray
+    high: np.ndarray
+
+    @property
+    def scored(self) -> np.ndarray:
+        """bool (p, m): the rated frames that are no anchors."""
+        mask = np.ones((len(self.anchors), len(self.clip)), bool)
+        np.put_along_axis(mask, self.anchors, False, axis=1)
+        return mask
+
+
+def placements(rated: int, anchors: int, limit: int, rng: np.random.Generator) -> np.ndarray:
+    """Which rated frames are anchors: all ways to choose them, or `limit` different ones at random if there are more.
+
+    Args:
+        rated: How many rated frames there are, m.
+        anchors: How many of them to choose, 0 <= k <= m.
+        limit: The most placements, >= 1.
+        rng: Where the draws come from.
+
+    Returns:
+        int (p, k), each row ascending, rows in order and all different.
+    """
+    if math.comb(rated, anchors) <= limit:
+        return np.array(list(combinations(range(rated), anchors)), np.int64).reshape(math.comb(rated, anchors), anchors)
+    drawn: set[tuple[int, ...]] = set()
+    while len(drawn) < limit:
+        drawn.add(tuple(sorted(rng.choice(rated, anchors, replace=False).tolist())))
+    return np.array(sorted(drawn), np.int64)
+
+
+def try_placements(clip: Rated, chosen: np.ndarray, label: Label, tick: Callable[[], None]) -> Trials:
+    """Labels a clip from each of the placements (p, k); `tick` is called after each."""
+    found = []
+    for positions in chosen:
+        found.append(label(positions))
+        tick()
+    ours, low, high = (np.stack(part) for part in zip(*found, strict=True))
+    labels = {"mtclar": ours}
+    if chosen.shape[1]:
+        given = [(clip.times_s[row], clip.truth[row]) for row in chosen]
+        labels |= {name: np.stack([way(clip.times_s, *each) for each in given]) for name, way in METHODS.items()}
+    return Trials(clip, chosen, labels, low, high)
+
+
+def score_trials(trials: Sequence[Trials], resamples: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Scores of all methods over some clips, labelled from the same number of anchors.
+
+    With two clips or more the intervals are those of a bootstrap over clips, 95 % wide; of a single clip they are the
+    range from the 5th to the 95th percentile over its placements (`interval_kind`), and none with one placement.
+
+    Args:
+        trials: One a clip, each with at least one frame to score.
+        resamples: Of the bootstrap.
+        rng: Where its draws come from.
+
+    Returns:
+        `{dimension: {method: block}}`, where a block holds each of `SHOWN` and `NAME_interval` of it, [low, high].
+        That of `mtclar` has beside it `coverage`, the share of ratings inside the band, `width`, its mean width, and
+        `to_linear`, its RMSE less that of straight lines, each with an interval, that of the difference paired.
+    """
+    bootstrap = by_cluster(np.arange(len(trials)), resamples, rng) if len(trials) > 1 else None
+    found: dict[str, Any] = {}
+    for d, dimension in enumerate(DIMENSIONS):
+        draws = {name: _scores([_sums(item, name, d) for item in trials], bootstrap) for name in trials[0].labels}
+        found[dimension] = {name: _block({key: draw[key] for key in SHOWN}, bootstrap) for name, draw in draws.items()}
+        more = {
+            "coverage": _means([_inside(item, d) for item in trials], bootstrap),
+            "width": _means([_width(item, d) for item in trials], bootstrap),
+        }
+        if "linear" in draws:
+            more["to_linear"] = draws["mtclar"]["rmse"] - draws["linear"]["rmse"]
+        found[dimension]["mtclar"] |= _block(more, bootstrap)
+    return found
+
+
+def interval_kind(clips: int) -> str:
+    """What the intervals over so many clips are of: `clips` or `placements`."""
+    return "clips" if clips > 1 else "placements"
+
+
+def score_portraits(
+    truth: np.ndarray, labels: np.ndarray, people: np.ndarray, resamples: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Scores of single pictures labelled without an anchor.
+
+    Args:
+        truth, labels: float64 (n, 2), n >= 1, valence and arousal.
+        people: (n,), what the bootstrap draws: who is seen, or the picture where that is not known.
+        resamples: Of the bootstrap.
+        rng: Where its draws come from.
+
+    Returns:
+        `{dimension: block}` as `score_trials` has it for a method, with 95 % intervals.
+    """
+    bootstrap = by_cluster(people, resamples, rng)
+    return {
+        name: _block(
+            {key: draw for key, draw in bootstrap.regression(truth[:, d], labels[:, d]).items() if key in SHOWN},
+            bootstrap,
+        )
+        for d, name in enumerate(DIMENSIONS)
+    }
+
+
+def _sums(trials: Trials, method: str, d: int) -> np.ndarray:
+    """`metrics.sums` of each placement, (p, 9)."""
+    scored, labels = trials.scored, trials.labels[method][..., d]
+    truth = np.broadcast_to(trials.clip.truth[:, d], labels.shape)
+    placement = np.repeat(np.arange(len(scored)), scored.sum(axis=1))
+    total = np.zeros((len(scored), 9))
+    np.add.at(total, placement, sums(truth[scored], labels[scored]))
+    return total
+
+
+def _scores(totals: Sequence[np.ndarray], bootstrap: Bootstrap | None) -> dict[str, Draws]:
+    """The metrics from the sums (p, 9) of each clip's placements."""
+    rmse = _means([from_sums(total)["rmse"] for total in totals], bootstrap)
+    pooled = np.stack([total.sum(axis=0) / total[:, 0].sum() for total in totals])
+    if bootstrap is not None:
+        return {**bootstrap.of_sums(pooled), "rmse": rmse}
+    each = from_sums(totals[0])
+    return {**{name: Draws(float(value[0]), each[name]) for name, value in from_sums(pooled).items()}, "rmse": rmse}
+
+
+def _means(values: Sequence[np.ndarray], bootstrap: Bootstrap | None) -> Draws:
+    """The mean over clips of the mean over placements; `values` (p,) a clip, NaN where unknown."""
+    known = [each[np.isfinite(each)] for each in values]
+    means = np.array([each.mean() if len(each) else np.nan for each in known])
+    if bootstrap is None:
+        return Draws(float(means[0]), values[0])
+    return bootstrap.means({"": means})[""]
+
+
+def _inside(trials: Trials, d: int) -> np.ndarray:
+    """Share of the scored ratings that lie inside the band, of each placement (p,); NaN where there is no band."""
+    truth, low, high = trials.clip.truth[:, d], trials.low[..., d], trials.high[..., d]
+    held = (low - _ROUNDING <= truth) & (truth <= high + _ROUNDING)
+    return _over_scored(trials, np.where(np.isfinite(low) & np.isfinite(high), held, np.nan))
+
+
+def _width(trials: Trials, d: int) -> np.ndarray:
+    """Mean width of the band at the scored frames, of each placement (p,)."""
+    return _over_scored(trials, trials.high[..., d] - trials.low[..., d])
+
+
+def _over_scored(trials: Trials, values: np.ndarray) -> np.ndarray:
+    counted = trials.scored & np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(counted, values, 0.0).sum(axis=1) / np.where(counted.any(axis=1), counted.sum(axis=1), np.nan)
+
+
+def _block(draws: Mapping[str, Draws], bootstrap: Bootstrap | None) -> dict[str, Any]:
+    """Values with their intervals; a single placement has none."""
+    level = RANGE if bootstrap is None else LEVEL
+    found: dict[str, Any] = {}
+    for name, draw in draws.items():
+        alone = len(draw.resampled) < 2
+        found |= {name: draw.value, f"{name}_interval": [math.nan] * 2 if alone else list(draw.interval(level))}
+    return found
+
+
+_ROUNDING = 1e-9  # 0.7 - 0.1 is a hair below 0.6
