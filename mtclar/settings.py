@@ -144,6 +144,8 @@ class EvaluateSettings(Section):
     coverage: Annotated[float, Field(gt=0, lt=1)]
     fusion: Fusion
     time_scale_s: Annotated[float, Field(gt=0)]
+    real_anchors: tuple[Positive, ...]
+    real_placements: Positive
 
 
 class SplitSettings(Section):

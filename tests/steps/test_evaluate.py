@@ -26,6 +26,8 @@ SETTINGS = EvaluateSettings(
     coverage=0.9,
     fusion="time",
     time_scale_s=1.0,
+    real_anchors=(1, 2),
+    real_placements=50,
 )
 SIZE = 288
 
