@@ -1,4 +1,4 @@
-"""A folder of numbered pictures read as a video."""
+"""A folder of numbered pictures, or a single picture, read as a video."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def numbered_pictures(folder: Path) -> list[Path]:
 
 
 class PictureVideo(Video):
-    """A folder of numbered pictures; a picture's number, less the first one's, over `fps` is its time."""
+    """A folder of numbered pictures; a picture's number, less the first one's, over `fps` is its time.
+
+    A file is one picture, at time 0.
+    """
 
     def __init__(self, path: Path, fps: float) -> None:
         """Lists the folder.
@@ -34,10 +37,10 @@ class PictureVideo(Video):
             MtclarError: The folder holds no numbered pictures, or two with the same number.
         """
         super().__init__(path)
-        self._pictures = numbered_pictures(path)
+        self._pictures = numbered_pictures(path) if path.is_dir() else [path]
         if not self._pictures:
             raise MtclarError(f"{path}: expected a video file or a folder of numbered pictures such as 00000.png.")
-        numbers = [int(picture.stem) for picture in self._pictures]
+        numbers = [int(picture.stem) for picture in self._pictures] if path.is_dir() else [0]
         for number, after, picture in zip(numbers, numbers[1:], self._pictures[1:], strict=False):
             if number == after:
                 raise MtclarError(f"{picture}: two pictures have the number {number}; keep one of them.")

@@ -7,14 +7,14 @@ from pathlib import Path
 from mtclar.errors import MtclarError
 from mtclar.video.container import ContainerVideo
 from mtclar.video.frames import Video
-from mtclar.video.pictures import PictureVideo
+from mtclar.video.pictures import PICTURE_SUFFIXES, PictureVideo
 
 
 def open_video(path: Path | str, *, fps: float = 25.0) -> Video:
-    """Opens a video file, or a folder of numbered pictures.
+    """Opens a video file, a folder of numbered pictures, or a single picture.
 
     Args:
-        path: The file or folder.
+        path: The file or folder; a picture is a video of one frame.
         fps: Rate of a folder of pictures, which states none; a file's times always come from its container.
 
     Returns:
@@ -29,4 +29,4 @@ def open_video(path: Path | str, *, fps: float = 25.0) -> Video:
         return PictureVideo(path, fps)
     if not path.exists():
         raise MtclarError(f"{path}: no such video; check the path.")
-    return ContainerVideo(path)
+    return PictureVideo(path, fps) if path.suffix.lower() in PICTURE_SUFFIXES else ContainerVideo(path)

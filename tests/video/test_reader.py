@@ -104,6 +104,15 @@ def test_an_old_container_without_presentation_times_still_gives_ascending_times
     np.testing.assert_allclose(np.diff([frame.time_s for frame in frames]), 0.04, atol=1e-9)
 
 
+def test_a_picture_is_a_video_of_one_frame_and_a_broken_one_is_named(tmp_path):
+    (tmp_path / "portrait.jpg").write_bytes(encode(numbered(5), 95))
+    (frame,), facts = read(tmp_path / "portrait.jpg")
+    assert (number(frame.image), frame.time_s, facts.n_frames, facts.is_vfr) == (5, 0.0, 1, False)
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(MtclarError, match=r"broken\.jpg"):
+        read(tmp_path / "broken.jpg")
+
+
 def test_a_folder_of_numbered_pictures_is_a_video(tmp_path):
     for i in (0, 1, 3):
         (tmp_path / f"{i:05d}.jpg").write_bytes(encode(numbered(i), 95))
