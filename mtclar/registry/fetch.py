@@ -13,6 +13,7 @@ from mtclar.errors import MtclarError, brief
 from mtclar.registry import tracking
 from mtclar.registry.versions import Version, of_alias, of_number
 from mtclar.serving import Bundle
+from mtclar.serving.default import bundle_cache
 from mtclar.settings import RegisterSettings
 
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<number>\d+))")
@@ -44,7 +45,7 @@ def fetch_bundle(uri: str, settings: RegisterSettings) -> Path:
     version = _find(mlflow.MlflowClient(), uri, parts["name"], parts["alias"], parts["number"])
     if not version.bundle_sha:
         raise MtclarError(f"{uri}: {version} was not registered by 'mtclar register', so it has no bundle.")
-    kept = _cache() / version.bundle_sha
+    kept = bundle_cache() / version.bundle_sha
     try:
         if Bundle.load(kept).identity == version.bundle_sha:
             return kept
@@ -89,8 +90,3 @@ def _download(mlflow: Any, uri: str, version: Version, kept: Path) -> Path:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return kept
-
-
-def _cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "mtclar" / "bundles"

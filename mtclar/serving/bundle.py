@@ -11,7 +11,7 @@ import numpy as np
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec, to_input
-from mtclar.serving.manifest import GRAPHS, check_file, read_facts
+from mtclar.serving.manifest import CARD, GRAPHS, check_files, read_facts, substance
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -54,13 +54,28 @@ class Bundle:
             threads: Threads of ONNX Runtime; 0 lets it choose.
 
         Raises:
-            MtclarError: bundle.json is missing or not understood, or a graph is missing, cut short or changed.
+            MtclarError: bundle.json is missing or not understood, or a file it names is missing, cut short or changed.
         """
         folder = Path(folder)
         facts, identity = read_facts(folder)
-        for name in GRAPHS:
-            check_file(folder, name, facts["files"])
+        check_files(folder, facts)
         return cls(folder, facts, identity, threads)
+
+    @cached_property
+    def card(self) -> str | None:
+        """The model card as Markdown; None where the bundle has none."""
+        if CARD not in self.facts["files"]:
+            return None
+        path = self.folder / CARD
+        try:
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise MtclarError(f"{path}: cannot be read ({error}); copy the bundle again.") from error
+
+    @property
+    def substance(self) -> str:
+        """sha256 of what its labels follow from, see `manifest.substance`."""
+        return substance(self.facts)
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Embeds face crops.

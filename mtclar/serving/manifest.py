@@ -1,6 +1,7 @@
 """What lies in a bundle: three ONNX graphs and bundle.json, which says what they are and the sha256 of each file.
 
-Every file is checked before it is used, so labels never come from a model other than the one that was judged.
+Every file is checked before it is used, so labels never come from a model other than the one that was judged. A bundle
+that is given away holds papers too: its card, the licence and the credits.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ GRAPHS = {
 }
 """File of each graph: the names of its inputs and of its outputs."""
 
+CARD, LICENCE, CREDITS = PAPERS = ("card.md", "LICENSE", "CREDITS.md")
+"""Text files that may lie beside the graphs: the model card, the terms of the weights, whose work went into them."""
+
 _FACTS: dict[str, type | tuple[type, ...]] = {
     "mtclar_version": str,
     "crop": dict,
@@ -44,6 +48,7 @@ def write_bundle(
     graphs: Mapping[str, bytes],
     facts: Mapping[str, Any],
     check: Callable[[Path], None] | None = None,
+    papers: Mapping[str, str] | None = None,
 ) -> str:
     """Writes a bundle, whole or not at all.
 
@@ -52,6 +57,7 @@ def write_bundle(
         graphs: Each file of `GRAPHS` as serialised ONNX.
         facts: All of bundle.json but `schema_version` and `files`.
         check: Called with the complete bundle before it takes its place; what it raises keeps it out.
+        papers: Text by name, some of `PAPERS`.
 
     Returns:
         The identity of the bundle.
@@ -59,13 +65,15 @@ def write_bundle(
     Raises:
         MtclarError: The folder cannot be written.
     """
-    files = {name: {"sha256": hashlib.sha256(graphs[name]).hexdigest(), "bytes": len(graphs[name])} for name in GRAPHS}
+    parts = {name: graphs[name] for name in GRAPHS}
+    parts |= {name: papers[name].encode() for name in PAPERS if papers and name in papers}
+    files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in parts.items()}
     content = {"schema_version": SCHEMA_VERSION, **facts, "files": files}
     _check_facts(folder, content)
     data = (json.dumps(content, indent=2, allow_nan=False) + "\n").encode()
     with whole_folder(folder, known_by="bundle.json") as partial:
-        for name in GRAPHS:
-            (partial / name).write_bytes(graphs[name])
+        for name, part in parts.items():
+            (partial / name).write_bytes(part)
         (partial / "bundle.json").write_bytes(data)
         if check is not None:
             check(partial)
@@ -90,6 +98,26 @@ def read_facts(folder: Path) -> tuple[dict[str, Any], str]:
         raise MtclarError(f"{path}: not valid JSON ({error}); export the model again.") from error
     _check_facts(folder, facts)
     return facts, hashlib.sha256(data).hexdigest()
+
+
+def check_files(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Compares the graphs and every paper that bundle.json names with what it states of them.
+
+    Raises:
+        MtclarError: One is missing, cut short or changed.
+    """
+    for name in (*GRAPHS, *(name for name in PAPERS if name in facts["files"])):
+        check_file(folder, name, facts["files"])
+
+
+def substance(facts: Mapping[str, Any]) -> str:
+    """sha256 of what a model's labels follow from: its graphs, its crop and its calibration.
+
+    Two bundles with the same substance label alike, whatever they are called and whatever papers lie beside them.
+    """
+    said = {name: facts[name] for name in ("crop", "tasks", "calibration")}
+    said["graphs"] = {name: facts["files"][name]["sha256"] for name in GRAPHS}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _check_facts(folder: Path, facts: Any) -> None:
