@@ -40,7 +40,8 @@ NAMES = {
 _GRID = {"color": "#e6ebf0", "linewidth": 0.8}
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, np.ndarray]:
+def axes_of(width: float, height: float, rows: int = 1, columns: int = 1, **kwargs: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of some inches and its axes (rows, columns), dressed as all charts are."""
     from matplotlib.figure import Figure
 
     fig = Figure(figsize=(width, height), layout="constrained")
@@ -58,7 +59,7 @@ def curves(labelled: Sequence[Labelled], methods: Sequence[str], halves: Sequenc
 
     With `halves`, half of the band of each frame (n, 2) of each clip, mtclar's curve gets its band; NaN draws none.
     """
-    fig, axes = _figure(10, 1.75 * len(labelled) + 0.6, len(labelled), 2, sharey=True)
+    fig, axes = axes_of(10, 1.75 * len(labelled) + 0.6, len(labelled), 2, sharey=True)
     for i, (row, item) in enumerate(zip(axes, labelled, strict=True)):
         times = item.clip.times_s - item.clip.times_s[0]
         for k, (ax, dimension) in enumerate(zip(row, DIMENSIONS, strict=True)):
@@ -94,7 +95,7 @@ def scatter(truth: np.ndarray, prediction: np.ndarray, *, limit: float, what: st
 
     Labels lie on a grid, so points are drawn nearly transparent and a little apart; the line is perfect agreement.
     """
-    fig, axes = _figure(8.4, 4.1, 1, 2)
+    fig, axes = axes_of(8.4, 4.1, 1, 2)
     jitter = np.random.default_rng(0).uniform(-0.02, 0.02, truth.shape)
     for k, (ax, dimension) in enumerate(zip(axes[0], DIMENSIONS, strict=True)):
         ax.plot([-limit, limit], [-limit, limit], color=COLOURS["copy"], lw=1)
@@ -119,7 +120,7 @@ def scatter(truth: np.ndarray, prediction: np.ndarray, *, limit: float, what: st
 def intervals(few_shot: Mapping[str, Any], methods: Sequence[str], metric: str = "ccc") -> Figure:
     """A metric of each method with its 95 % interval, valence and arousal side by side."""
     methods = [method for method in methods if method in few_shot]
-    fig, axes = _figure(9, 0.42 * len(methods) + 0.9, 1, 2, sharey=True)
+    fig, axes = axes_of(9, 0.42 * len(methods) + 0.9, 1, 2, sharey=True)
     places = np.arange(len(methods))[::-1]
     for ax, dimension in zip(axes[0], DIMENSIONS, strict=True):
         for place, method in zip(places, methods, strict=True):
@@ -137,7 +138,7 @@ def intervals(few_shot: Mapping[str, Any], methods: Sequence[str], metric: str =
 
 def budgets(found: Mapping[str, Any], methods: Sequence[str]) -> Figure:
     """RMSE by the share of frames that are given, with 95 % intervals, valence and arousal side by side."""
-    fig, axes = _figure(9.4, 3.6, 1, 2, sharey=True)
+    fig, axes = axes_of(9.4, 3.6, 1, 2, sharey=True)
     blocks = sorted(found.values(), key=lambda block: block["nominal"])
     for ax, dimension in zip(axes[0], DIMENSIONS, strict=True):
         at = np.arange(len(blocks))
@@ -161,7 +162,7 @@ def budgets(found: Mapping[str, Any], methods: Sequence[str]) -> Figure:
 
 def confusion_matrix(counts: np.ndarray) -> Figure:
     """Counts (8, 8), rows the true expression; shaded by the share of each row."""
-    fig, axes = _figure(5.6, 4.8)
+    fig, axes = axes_of(5.6, 4.8)
     ax = axes[0][0]
     ax.grid(False)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

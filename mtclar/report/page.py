@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,6 +69,11 @@ def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str
 def text(words: str) -> Markup:
     """A paragraph."""
     return Markup("<p>{}</p>").format(words)
+
+
+def listed(items: Iterable[str]) -> Markup:
+    """A bulleted list."""
+    return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(item) for item in items))
 
 
 def figure(fig: Figure, description: str = "") -> Markup:
