@@ -110,7 +110,7 @@ EXCITED_SHARES = {"anger": 0.26, "fear": 0.22, "disgust": 0.18, "contempt": 0.12
 #: Faces nearer to the middle of the disc than this are neutral.
 NEUTRAL = 0.18
 #: Share of faces whose affect is drawn evenly from the disc; the others excite as much as they please or displease.
-EVEN_SHARE = 0.5
+EVEN_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Manner:
         unpleasant: what they do at full strength, float32 (2, actions, 2).
         squint: how far a smile closes the eyes, 0..1.5.
         teeth: how far a smile parts the lips, 0..1.5.
-        eyes, brows, jaw: which of them arousal opens, 0..1.2.
+        eyes, brows, jaw: which of them arousal opens, together about 2.2.
         even: whether a calm face drops its lids (1) or stays as it is (0).
         strengths: what each action makes of what is asked, float32 (actions, 2), around 1.
     """
@@ -144,7 +144,8 @@ def draw_manner(rng: np.random.Generator) -> Manner:
     excited = str(rng.choice(list(EXCITED_SHARES), p=list(EXCITED_SHARES.values())))
     subdued = str(rng.choice(list(SUBDUED)))
     forms = [family[int(rng.integers(len(family)))] for family in (EXCITED[excited], SUBDUED[subdued])]
-    eyes, brows, jaw = rng.uniform(0.2, 1.2, 3)
+    # Arousal shows in all three together about alike, or it could not be seen.
+    eyes, brows, jaw = rng.uniform(1.9, 2.5) * rng.dirichlet((4.0, 4.0, 4.0))
     return Manner(
         excited=excited,
         subdued=subdued,
@@ -167,7 +168,7 @@ def draw_point(rng: np.random.Generator) -> Array:
         radius, angle = np.sqrt(rng.uniform()), rng.uniform(0, 2 * np.pi)
         return radius * np.array([np.cos(angle), np.sin(angle)])
     valence = 0.0 if rng.uniform() < 0.3 else rng.uniform(-0.9, 0.95)
-    arousal = -0.1 + 0.5 * abs(valence) + rng.normal(0, 0.18)
+    arousal = -0.1 + 0.55 * abs(valence) + rng.normal(0, 0.16)
     return keep_in_disc(np.array([valence + rng.normal(0, 0.04), arousal]))
 
 
@@ -182,12 +183,12 @@ def act(affect: Array, manner: Manner) -> Actions:
         shown[INDEX[name]] += strength
 
     # A smile: the eyes follow once it is more than polite, the lips part with excitement.
-    opening = np.clip(arousal + 0.25, 0.0, 1.0)
-    add("smile", 1.2 * pleased)
+    opening = float(np.clip((arousal + 0.1) / 0.9, 0.0, 1.0))
+    add("smile", pleased * (1.0 + 0.35 * opening))
     add("cheek_raise", manner.squint * 0.85 * max(pleased - 0.12, 0.0))
-    add("upper_lip_up", manner.teeth * 0.45 * pleased * (0.4 + opening))
-    add("lower_lip_down", manner.teeth * 0.3 * pleased * opening)
-    add("jaw_open", (0.25 + 0.5 * manner.jaw) * pleased * opening**1.5)
+    add("upper_lip_up", manner.teeth * pleased * (0.1 + 0.7 * opening))
+    add("lower_lip_down", manner.teeth * 0.5 * pleased * opening)
+    add("jaw_open", (0.3 + 0.5 * manner.jaw) * pleased * opening**1.5)
     # Displeasure: the excited form takes over from the calm one around an arousal of 0.05.
     excited = 1 / (1 + np.exp(-(arousal - 0.05) / 0.1))
     strength = min(1.0, 1.3 * displeased)
