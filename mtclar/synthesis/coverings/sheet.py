@@ -1,0 +1,254 @@
+"""Where coverings are painted: a face's own frame of centimetres, and a sheet of colour and opacity over its picture.
+
+Everything is painted smooth-edged: limbs by their distance from a line, outlines and locks of hair by OpenCV's
+anti-aliased drawing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mtclar.synthesis.artists.base import Layer
+from mtclar.synthesis.artists.rendered import rotation
+
+Points = NDArray[np.float64]
+#: What a pattern makes of places in centimetres: factors of the colour (...) or (..., 3).
+Pattern = Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]
+
+#: Between the outer corners of the eyes, centimetres: the length by which a face is measured.
+EYES_CM = 9.0
+#: Beyond this turn (degrees) the corners of the eyes are too near to each other to measure by.
+MEASURABLE = 60.0
+#: cv2 draws at a sixteenth of a pixel with this shift.
+SHIFT = 4
+#: Landmarks around the part of each cheek that the light is read from.
+CHEEKS = ([1, 2, 3, 4, 48, 31, 40, 41, 36], [15, 14, 13, 12, 54, 35, 47, 46, 45])
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A face's own frame: x to the picture's right, y up, z to the viewer, in centimetres from between the eyes.
+
+    Attributes:
+        origin: between the eyes, pixels (2,).
+        scale: pixels of a centimetre.
+        turn: rotation of the head (3, 3).
+        tilt: rotation of the head in the picture alone (3, 3).
+        marks: the 68 landmarks, pixels (68, 2).
+        yaw: of the head, degrees.
+    """
+
+    origin: Points
+    scale: float
+    turn: Points
+    tilt: Points
+    marks: Points
+    yaw: float
+
+    def solid(self, points: Points) -> Points:
+        """Pixels (k, 2) of points (k, 3) that belong to the head and turn with it."""
+        return self.origin + (points @ self.turn.T)[:, :2] * [self.scale, -self.scale]
+
+    def flat(self, points: Points, at: Points) -> Points:
+        """Pixels (k, 2) of points (k, 2) around a place `at` in pixels, in a plane that faces the camera."""
+        return at + (points @ self.tilt[:2, :2].T) * [self.scale, -self.scale]
+
+
+def frame_of(landmarks: NDArray[np.float32], head: tuple[float, float, float]) -> Frame:
+    """The frame of a face whose landmarks (68, 2) and pose (yaw, pitch, roll in degrees) are known."""
+    marks = landmarks.astype(np.float64)
+    seen = np.cos(np.radians(min(abs(head[0]), MEASURABLE)))
+    scale = float(np.linalg.norm(marks[45] - marks[36]) / (EYES_CM * seen))
+    return Frame(
+        origin=marks[[36, 39, 42, 45]].mean(0),
+        scale=max(scale, 1e-3),
+        turn=rotation(*head),
+        tilt=rotation(0, 0, head[2]),
+        marks=marks,
+        yaw=head[0],
+    )
+
+
+def face_mask(landmarks: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """The hull of the landmarks (68, 2) in a picture of some height and width."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(np.asarray(landmarks)).astype(np.int32)), 1)
+    return mask > 0
+
+
+def light_on(layer: Layer, skin: NDArray[np.float64]) -> tuple[float, float]:
+    """How bright the light on a face is beside the colour of its skin, and how far it comes from the right (-1..1)."""
+    found = []
+    for cheek in CHEEKS:
+        mask = np.zeros(layer.alpha.shape, np.uint8)
+        outline = cv2.convexHull(np.round(layer.landmarks[cheek]).astype(np.int32))
+        cv2.fillConvexPoly(mask, outline, 1)
+        found.append(float(np.mean(cv2.mean(layer.rgb, mask)[:3])) / 255 if mask.any() else np.nan)
+    left, right = np.where(np.isnan(found), np.nan_to_num(np.nanmax([*found, 0.0])), found)
+    level = float(np.clip((left + right) / 2 / max(float(skin.mean()), 0.05), 0.08, 1.3))
+    return level, float(np.clip((right - left) / max(left + right, 1e-3), -0.8, 0.8))
+
+
+class Sheet:
+    """Colour (RGB, 0..1) and opacity over a picture. Each stroke touches only the rectangle it lies in."""
+
+    def __init__(self, shape: tuple[int, int], side_light: float = 0.0) -> None:
+        """Take an empty sheet of a height and width; `side_light` (-1..1) is how far light comes from the right."""
+        self.rgb = np.zeros((*shape, 3), np.float32)
+        self.alpha = np.zeros(shape, np.float32)
+        #: Where light comes from in the picture, x right and y down.
+        self.light = np.array([1.2 * side_light, -0.45], np.float32)
+
+    def limb(self, line: Points, radii: Sequence[float], colour: NDArray[Any], gap: float = 0.0) -> None:
+        """Paint a round limb.
+
+        Args:
+            line: its middle, pixels (k, 2).
+            radii: pixels, one for each point.
+            colour: RGB.
+            gap: width in pixels of the dark edge that it leaves on what lies behind.
+        """
+        window = self._window(line, max(radii) + gap + 1)
+        y, x = np.mgrid[window].astype(np.float32)
+        if not x.size:
+            return
+        depth = np.full(x.shape, -np.inf, np.float32)
+        across, radius = np.zeros((*x.shape, 2), np.float32), np.ones(x.shape, np.float32)
+        for a, b, ra, rb in zip(line[:-1], line[1:], radii[:-1], radii[1:], strict=True):
+            along = (b - a).astype(np.float32)
+            dx, dy = x - np.float32(a[0]), y - np.float32(a[1])
+            t = np.clip((dx * along[0] + dy * along[1]) / max(float(along @ along), 1e-6), 0, 1)
+            ox, oy = dx - t * along[0], dy - t * along[1]
+            r = np.float32(ra) + t * np.float32(rb - ra)
+            inside = r - np.hypot(ox, oy)
+            nearer = inside > depth
+            depth = np.where(nearer, inside, depth)
+            radius = np.where(nearer, r, radius)
+            across = np.where(nearer[..., None], np.stack([ox, oy], -1), across)
+        radius = np.maximum(radius, 0.5)
+        facing = np.sqrt(np.clip(1 - (1 - depth / radius) ** 2, 0.0, 1))
+        shade = np.clip(0.5 + 0.5 * facing + 0.4 * (across @ self.light) / radius, 0.25, 1.25)
+        if gap:
+            self._over(window, 0.3 * np.asarray(colour, np.float32), 0.75 * np.clip((depth + gap) / gap, 0, 1))
+        self._over(window, shade[..., None] * np.asarray(colour, np.float32), np.clip(depth + 0.5, 0, 1))
+
+    def fill(
+        self,
+        outline: Points,
+        colour: NDArray[Any],
+        *,
+        opacity: float = 1.0,
+        rounding: float = 0.0,
+        inside: NDArray[np.float32] | None = None,
+        pattern: Pattern | None = None,
+        places: Callable[[Points], Points] | None = None,
+    ) -> None:
+        """Fill an outline.
+
+        Args:
+            outline: pixels (k, 2).
+            colour: RGB.
+            opacity: 0..1.
+            rounding: pixels over which it darkens towards its edge, as round things do.
+            inside: opacity float32 (h, w) of what it may lie on.
+            pattern: makes factors of the colour from places.
+            places: centimetres (k, 2) of pixels (k, 2), for the pattern.
+        """
+        window = self._window(outline, rounding + 1)
+        mask = np.zeros(self.alpha[window].shape, np.uint8)
+        if not mask.size:
+            return
+        cv2.fillPoly(mask, [_fixed(outline, window)], 255, cv2.LINE_AA, SHIFT)
+        weight = mask.astype(np.float32) / 255
+        paint = np.broadcast_to(np.asarray(colour, np.float32), (*mask.shape, 3))
+        if rounding >= 1:
+            soft = cv2.GaussianBlur(weight, (0, 0), rounding / 2)
+            slope_y, slope_x = np.gradient(soft)
+            lit = -(slope_x * self.light[0] + slope_y * self.light[1]) * rounding
+            paint = paint * np.clip(0.35 + 0.65 * soft + 0.8 * lit, 0.25, 1.25)[..., None]
+        if pattern is not None and places is not None:
+            y, x = np.mgrid[window]
+            cm = places(np.stack([x.ravel(), y.ravel()], 1).astype(np.float64)).reshape(*mask.shape, 2)
+            factor = pattern(cm[..., 0], cm[..., 1]).astype(np.float32)
+            paint = paint * (factor if factor.ndim == 3 else factor[..., None])
+        if inside is not None:
+            weight = weight * inside[window]
+        self._over(window, paint, opacity * weight)
+
+    def line(self, points: Points, colour: NDArray[Any], width: float, *, opacity: float = 1.0) -> None:
+        """Draw a line of a width in pixels; one thinner than a pixel is as much fainter."""
+        window = self._window(points, width + 2)
+        mask = np.zeros(self.alpha[window].shape, np.uint8)
+        if not mask.size:
+            return
+        cv2.polylines(mask, [_fixed(points, window)], False, 255, max(1, round(width)), cv2.LINE_AA, SHIFT)
+        faint = opacity * min(1.0, width)
+        self._over(window, np.asarray(colour, np.float32), faint / 255 * mask.astype(np.float32))
+
+    def locks(self, lines: Sequence[Points], widths: Sequence[float], colours: NDArray[Any]) -> None:
+        """Lay locks of hair one over the other: lines in pixels, widths in pixels, colours (locks, 3)."""
+        canvas: NDArray[Any] = np.empty((*self.alpha.shape, 3), np.uint8)
+        canvas[:] = np.clip(255 * colours.mean(0), 0, 255)
+        mask = np.zeros(self.alpha.shape, np.uint8)
+        everywhere = (slice(0, None), slice(0, None))
+        for line, width, colour in zip(lines, widths, np.clip(255 * colours, 0, 255), strict=True):
+            fixed, px = [_fixed(line, everywhere)], max(1, round(width))
+            cv2.polylines(canvas, fixed, False, tuple(map(float, colour)), px, cv2.LINE_AA, SHIFT)
+            cv2.polylines(mask, fixed, False, (255.0 * min(1.0, width),), px, cv2.LINE_AA, SHIFT)
+        self._over(everywhere, canvas.astype(np.float32) / 255, mask.astype(np.float32) / 255)
+
+    def laid_on(self, layer: Layer, light: float, shadow: float) -> tuple[Layer, float]:
+        """The layer with the sheet on it, and the share of the face's hull that it hides.
+
+        Args:
+            layer: a drawn person; landmarks stay as they are.
+            light: factor of the sheet's colours.
+            shadow: how dark its shadow is on what lies around, 0..1.
+        """
+        rows, columns = np.flatnonzero(self.alpha.any(1)), np.flatnonzero(self.alpha.any(0))
+        if not len(rows):
+            return layer, 0.0
+        face = face_mask(layer.landmarks, self.alpha.shape)
+        margin = 6
+        window = (
+            slice(max(0, rows[0] - margin), rows[-1] + 1 + margin),
+            slice(max(0, columns[0] - margin), columns[-1] + 1 + margin),
+        )
+        cover, under = self.alpha[window], layer.alpha[window]
+        below = layer.rgb[window].astype(np.float32)
+        if shadow:
+            below = below * (1 - shadow * cv2.GaussianBlur(cover, (0, 0), margin / 3))[..., None]
+        alpha = cover + under * (1 - cover)
+        paint = np.clip(255 * light * self.rgb[window], 0, 255)
+        share = cover / np.maximum(alpha, 1e-6)
+        rgb, opacity = layer.rgb.copy(), layer.alpha.copy()
+        rgb[window] = np.clip(below + share[..., None] * (paint - below) + 0.5, 0, 255).astype(np.uint8)
+        opacity[window] = np.clip(alpha, 0, 1)
+        hidden = float(self.alpha[face].mean()) if face.any() else 0.0
+        return replace(layer, rgb=rgb, alpha=opacity), float(np.clip(hidden, 0, 1))
+
+    def _window(self, points: Points, margin: float) -> tuple[slice, slice]:
+        """Rows and columns of the sheet that hold some points."""
+        low, high = np.floor(points.min(0) - margin).astype(int), np.ceil(points.max(0) + margin).astype(int) + 1
+        x, y = (slice(*(int(v) for v in np.clip((low[i], high[i]), 0, self.alpha.shape[1 - i]))) for i in (0, 1))
+        return y, x
+
+    def _over(self, window: tuple[slice, slice], colour: NDArray[Any], weight: NDArray[Any]) -> None:
+        """Lay colour on the sheet; where the sheet was empty the colour is that of the stroke alone."""
+        before = self.alpha[window]
+        after = weight + before * (1 - weight)
+        share = (weight / np.maximum(after, 1e-6))[..., None]
+        self.rgb[window] += share * (colour - self.rgb[window])
+        self.alpha[window] = after
+
+
+def _fixed(points: Points, window: tuple[slice, slice]) -> NDArray[np.int32]:
+    """Points in cv2's fixed-point form, relative to a window of the sheet: (k, 1, 2)."""
+    local = np.asarray(points) - (window[1].start or 0, window[0].start or 0)
+    return np.round(np.clip(local, -4000, 4000) * (1 << SHIFT)).astype(np.int32).reshape(-1, 1, 2)
