@@ -222,7 +222,17 @@ def evaluate(
     faces: Faces = Path("artifacts/crop"),
     pairs: Pairs = Path("artifacts/pair"),
     checkpoint: Checkpoint = Path("artifacts/train"),
-    out: Out = Path("artifacts/evaluate"),
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to write; default: artifacts/evaluate, or artifacts/real.", metavar="DIR"),
+    ] = None,
+    real: Annotated[
+        Path | None,
+        typer.Option("--real", help="Judge a bundle on this folder of rated clips of real people.", metavar="DIR"),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="For --real: default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
+    ] = "default",
     show: Annotated[bool, typer.Option("--show", help="Only print the table of what --out holds already.")] = False,
     folds: Annotated[
         list[Path] | None,
@@ -234,8 +244,14 @@ def evaluate(
 ) -> None:
     """Judge a checkpoint on people it has not seen, beside its trivial baselines.
 
+    With --real, judge a finished model on real people: clips of which a person has rated a few frames.
+
     Example: mtclar evaluate --out artifacts/evaluate
     """
+    if real is not None:
+        _evaluate_real(real, model, out or Path("artifacts/real"), _settings(params, overrides), quiet)
+        return
+    out = out or Path("artifacts/evaluate")
     from mtclar.steps import evaluate as step
 
     if folds:
@@ -254,6 +270,25 @@ def evaluate(
     if show or not quiet:
         _table(*step.summary(out))
         typer.echo(f"Report: {out / 'report.html'}")
+
+
+def _evaluate_real(data: Path, model: str, out: Path, settings: Settings, quiet: bool) -> None:
+    """Judges a bundle on real people and prints the table of its errors."""
+    from mtclar.steps import evaluate_real as step
+
+    with _progress(quiet) as progress:
+        result = step.run(
+            settings.evaluate,
+            settings.label,
+            data=data,
+            model=model,
+            out=out,
+            registry=settings.register_,
+            progress=progress,
+        )
+    if not quiet:
+        _table(*result.table())
+    _say(quiet, result)
 
 
 @app.command()

@@ -1,0 +1,264 @@
+"""`mtclar evaluate --real`: clips of real people with a few rated frames -> how far labels are from what people said.
+
+Every clip is read as `mtclar label` reads it, and labelled by the same function from every placement of a few of its
+ratings; see `mtclar.evaluation.real`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mtclar import __version__
+from mtclar.data.ratings import RatedPicture, Ratings, find_ratings
+from mtclar.data.whole import whole_folder
+from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.real import SHOWN, Trials, interval_kind, score_portraits, score_trials
+from mtclar.evaluation.real_table import RMSE_COLUMNS, rmse_rows
+from mtclar.evaluation.scores import plain
+from mtclar.progress import Progress, silent
+from mtclar.report.real_page import Curve, write_real
+from mtclar.settings import EvaluateSettings, LabelSettings, RegisterSettings
+from mtclar.steps.label import _predictor as open_model
+from mtclar.steps.label_video import Predictor
+from mtclar.steps.real_clips import ReadClip, label_picture, read_clip
+
+SCHEMA_VERSION = 1
+_DRAWN = 3  # anchors of the placement that is drawn, or fewer where a clip has fewer
+
+
+@dataclass(frozen=True)
+class RealResult:
+    """What a call of `run` wrote.
+
+    Attributes:
+        out: Its folder.
+        found: Content of real.json.
+    """
+
+    out: Path
+    found: dict[str, Any]
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Header and rows of the table of errors."""
+        return RMSE_COLUMNS, rmse_rows(self.found["anchors"], self.found["placements"])
+
+    def __str__(self) -> str:
+        found = self.found
+        lines = [f"{self.out}: {len(found['clips'])} clips judged; the report is report.html"]
+        if "portraits" in found:
+            block = found["portraits"]
+            errors = ", ".join(f"{name} RMSE {block[name]['rmse']:.3f}" for name in DIMENSIONS)
+            lines.append(f"{block['n_pictures']} portraits without an anchor: {errors}")
+        return "\n".join([*lines, *(f"note: {note}" for note in found["notes"])])
+
+
+@dataclass
+class _Judged:
+    """What has been made of the clips so far."""
+
+    clips: list[dict[str, Any]] = field(default_factory=list)
+    trials: dict[int, list[Trials]] = field(default_factory=dict)
+    by_clip: dict[str, dict[str, Any]] = field(default_factory=dict)
+    curves: list[Curve] = field(default_factory=list)
+    failed: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def run(
+    s: EvaluateSettings,
+    label: LabelSettings,
+    *,
+    data: Path,
+    model: Predictor | Path | str,
+    out: Path,
+    registry: RegisterSettings | None = None,
+    progress: Progress = silent,
+) -> RealResult:
+    """Judges a model on real faces and writes what was found.
+
+    Under `out`: real.json, plots/*.csv and report.html.
+
+    Args:
+        s: The section `evaluate` of params.yaml.
+        label: The section `label`: clips are labelled as it says.
+        data: Folder of clips, pictures and their ratings, see `mtclar.data.ratings`.
+        model: As `mtclar label` takes it.
+        out: Folder to write; appears whole or not at all.
+        registry: The section `register`, to look `models:/` up.
+        progress: Called for every frame read and every placement labelled.
+
+    Raises:
+        MtclarError: Ratings, model or `out` cannot be used, or nothing could be judged.
+        PartialFailureError: Some clips could not be judged; what the others gave is written.
+    """
+    ratings = find_ratings(Path(data))
+    predictor = open_model(model, registry)
+    judged = _Judged()
+    for path, (name, marks) in ratings.clips.items():
+        try:
+            _judge(s, read_clip(path, name, marks, predictor, label, progress), judged, progress)
+        except MtclarError as error:
+            judged.failed.append({"name": name, "error": str(error)})
+    portraits = _portraits(s, ratings.pictures, predictor, label, progress)
+    if not judged.clips and portraits is None:
+        errors = [item["error"] for item in judged.failed]
+        raise MtclarError(errors[0] if len(errors) == 1 else _several(data, 0, errors))
+    found = _content(s, label, judged, portraits, ratings, predictor)
+    facts = {"model": predictor.identity, "fusion": label.fusion, "seed": str(s.seed), "mtclar": __version__}
+    with whole_folder(Path(out), known_by="real.json") as folder:
+        text = json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False)
+        (folder / "real.json").write_text(text + "\n", encoding="utf-8")
+        (folder / "plots").mkdir()
+        for name, frame in _plots(found, judged.curves).items():
+            frame.to_csv(folder / "plots" / f"{name}.csv", index=False, float_format="%.5g")
+        write_real(folder / "report.html", found, judged.curves, facts, found["notes"])
+    if judged.failed:
+        raise PartialFailureError(_several(out, len(judged.clips), [item["error"] for item in judged.failed]))
+    return RealResult(Path(out), found)
+
+
+def _several(where: Path, done: int, errors: Sequence[str]) -> str:
+    listed = "".join(f"\n  {sentence}" for sentence in errors)
+    if not errors:
+        return f"{where}: in none of the rated pictures a face was found, so there is nothing to judge."
+    return f"{where}: {done} of {done + len(errors)} rated clips could be judged; these could not be:{listed}"
+
+
+def _judge(s: EvaluateSettings, clip: ReadClip, judged: _Judged, progress: Progress) -> None:
+    """Labels one clip from all placements and notes what came of it.
+
+    Raises:
+        MtclarError: None of its ratings is of a frame that shows the face, or the model cannot label.
+    """
+    if not len(clip.rated):
+        raise MtclarError(
+            f"{clip.name}: the face was found on none of the {clip.faceless} rated frames, so none can be judged."
+        )
+    trials, too_many = clip.trials(s.real_anchors, s.real_placements, s.seed, progress)
+    if too_many:
+        listed = ", ".join(map(str, too_many))
+        judged.notes.append(
+            f"'{clip.name}' has {len(clip.rated)} ratings of frames with a face, so {listed} anchors would leave none "
+            "to be scored: left out."
+        )
+    judged.notes += clip.notes
+    for k, tried in trials.items():
+        judged.trials.setdefault(k, []).append(tried)
+    judged.by_clip[clip.name] = {str(k): score_trials([tried], s.bootstrap, _rng(s)) for k, tried in trials.items()}
+    judged.clips.append(
+        {
+            "video_id": clip.name,
+            "rated": len(clip.rated),
+            "faceless": clip.faceless,
+            "frames": len(clip.track.pts),
+            "faces": int(clip.track.has_face.sum()),
+            "placements": {str(k): len(tried.anchors) for k, tried in trials.items()},
+        }
+    )
+    shown = max(k for k in trials if k <= _DRAWN)
+    judged.curves += [clip.curve(_median(trials[k])) for k in sorted({0, shown})]
+
+
+def _median(trials: Trials) -> np.ndarray:
+    """The placement (k,) whose error, over both dimensions, is the median of all."""
+    squares = np.where(trials.scored[..., None], (trials.labels["mtclar"] - trials.clip.truth) ** 2, 0.0)
+    order = np.argsort(squares.sum(axis=(1, 2)), kind="stable")
+    return trials.anchors[order[(len(order) - 1) // 2]]
+
+
+def _rng(s: EvaluateSettings) -> np.random.Generator:
+    return np.random.default_rng(s.seed)
+
+
+def _portraits(
+    s: EvaluateSettings,
+    pictures: Sequence[RatedPicture],
+    predictor: Predictor,
+    label: LabelSettings,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """Scores of the pictures that could be labelled, and why the others could not; None without any."""
+    kept, labels, left_out = [], [], []
+    for number, picture in enumerate(pictures, start=1):
+        try:
+            labels.append(label_picture(picture.path, predictor, label))
+            kept.append(picture)
+        except MtclarError as error:
+            left_out.append({"name": picture.path.name, "error": str(error)})
+        progress(number, len(pictures), "portraits")
+    if not kept:
+        return None
+    truth = np.array([[picture.valence, picture.arousal] for picture in kept])
+    known = all(picture.person_id for picture in kept)
+    drawn = np.array([picture.person_id if known else str(picture.path) for picture in kept])
+    return {
+        "n_pictures": len(kept),
+        "n_people": len(np.unique(drawn)) if known else None,
+        "cluster": "person" if known else "picture",
+        "left_out": left_out,
+        **score_portraits(truth, np.stack(labels), drawn, s.bootstrap, _rng(s)),
+    }
+
+
+def _content(
+    s: EvaluateSettings,
+    label: LabelSettings,
+    judged: _Judged,
+    portraits: dict[str, Any] | None,
+    ratings: Ratings,
+    predictor: Predictor,
+) -> dict[str, Any]:
+    """Content of real.json."""
+    by_count = dict(sorted(judged.trials.items()))
+    found = {
+        "schema_version": SCHEMA_VERSION,
+        "tool_version": __version__,
+        "model": predictor.identity,
+        "model_files": predictor.facts.get("files", {}),
+        "fusion": label.fusion,
+        "seed": s.seed,
+        "limit": s.real_placements,
+        "bootstrap": s.bootstrap,
+        "coverage": (predictor.calibration or {}).get("coverage"),
+        "clips": judged.clips,
+        "placements": {str(k): sum(len(each.anchors) for each in trials) for k, trials in by_count.items()},
+        "n_clips": {str(k): len(trials) for k, trials in by_count.items()},
+        "intervals": {str(k): interval_kind(len(trials)) for k, trials in by_count.items()},
+        "anchors": {str(k): score_trials(trials, s.bootstrap, _rng(s)) for k, trials in by_count.items()},
+        "by_clip": judged.by_clip,
+        "unrated": list(ratings.unrated),
+        "failed": judged.failed,
+        "notes": judged.notes,
+    }
+    return plain(found if portraits is None else found | {"portraits": portraits})
+
+
+def _plots(found: dict[str, Any], curves: Sequence[Curve]) -> dict[str, pd.DataFrame]:
+    """The tables behind the charts: `errors`, a row a count, dimension and method; `curves`, a row a frame."""
+    errors = [
+        {"anchors": int(count), "dimension": dimension, "method": method}
+        | {name: scores[name] for name in SHOWN}
+        | dict(zip(("rmse_low", "rmse_high"), scores["rmse_interval"], strict=True))
+        for count, block in found["anchors"].items()
+        for dimension in DIMENSIONS
+        for method, scores in block[dimension].items()
+    ]
+    frames = [
+        pd.DataFrame({"clip": curve.name, "anchors": len(curve.anchors), "time_s": curve.times_s})
+        .assign(**{name: curve.labels[:, d] for d, name in enumerate(DIMENSIONS)})
+        .assign(**{f"{name}_lo": curve.low[:, d] for d, name in enumerate(DIMENSIONS)})
+        .assign(**{f"{name}_hi": curve.high[:, d] for d, name in enumerate(DIMENSIONS)})
+        for curve in curves
+    ]
+    return {
+        "errors": pd.DataFrame(errors),
+        "curves": pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(),
+    }

@@ -1,0 +1,158 @@
+"""One clip or picture of the test on real faces: read and labelled exactly as `mtclar label` does it.
+
+A clip is decoded and embedded once; then it is labelled as often as there are placements of anchors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mtclar.data.anchor_rows import Anchors, VideoAnchors
+from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.real import METHODS, Rated, Trials, placements, try_placements
+from mtclar.progress import Progress, silent
+from mtclar.report.real_page import Curve
+from mtclar.report.thumbnails import Thumbnails
+from mtclar.settings import LabelSettings
+from mtclar.steps.label_others import Others
+from mtclar.steps.label_video import Predictor, Track, labels_table, read_track
+from mtclar.video import open_video
+
+_NOBODY = VideoAnchors(np.empty(0, np.int64), np.empty((0, 2)), np.empty(0), np.empty(0, bool), ())
+
+
+@dataclass(frozen=True)
+class ReadClip:
+    """A clip that has been read, and its ratings.
+
+    Attributes:
+        name: Of the clip.
+        track: The face that was followed.
+        marks: The ratings of that face on frames that show it.
+        faceless: How many ratings are of frames where it was not found.
+        notes: What was decided on the way, one sentence each.
+    """
+
+    name: str
+    track: Track
+    marks: VideoAnchors
+    faceless: int
+    notes: tuple[str, ...]
+    predictor: Predictor
+    settings: LabelSettings
+
+    @property
+    def rated(self) -> Rated:
+        """The rated frames that show a face."""
+        return Rated(self.name, self.track.times_s[self.marks.frames], self.marks.labels)
+
+    def table(self, positions: np.ndarray) -> pd.DataFrame:
+        """The labels of all frames from the ratings at positions (k,); from none, zero-shot."""
+        chosen = _some(self.marks, positions)
+        return _table(self.name, self.track, chosen, self.predictor, self.settings)
+
+    def label(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What `evaluation.real.Label` asks: label, lower and upper edge of the rated frames, (m, 2) each."""
+        table = self.table(positions)
+        return tuple(_columns(table, ending)[self.marks.frames] for ending in ("", "_lo", "_hi"))  # type: ignore[return-value]
+
+    def trials(
+        self, counts: tuple[int, ...], limit: int, seed: int, progress: Progress
+    ) -> tuple[dict[int, Trials], tuple[int, ...]]:
+        """Labels the clip from placements of no anchor and of each of `counts`.
+
+        The draws hang on the seed and the clip's name alone, so that other clips beside it change nothing.
+
+        Returns:
+            The trials by number of anchors, and the counts for which the clip has too few ratings: one must be left to
+            be scored.
+        """
+        rated = self.rated
+        able = [k for k in (0, *counts) if k < len(rated)]
+        chosen = {
+            k: placements(len(rated), k, limit, np.random.default_rng([seed, k, *self.name.encode()])) for k in able
+        }
+        total, done = sum(map(len, chosen.values())), 0
+
+        def tick() -> None:
+            nonlocal done
+            done += 1
+            progress(done, total, f"{self.name}: placements")
+
+        found = {k: try_placements(rated, each, self.label, tick) for k, each in chosen.items()}
+        return found, tuple(k for k in counts if k not in able)
+
+    def curve(self, positions: np.ndarray) -> Curve:
+        """The labels of all frames from some ratings, to be drawn."""
+        table, times_s = self.table(positions), self.track.times_s
+        at, given = times_s[self.marks.frames[positions]], self.marks.labels[positions]
+        return Curve(
+            name=self.name,
+            times_s=times_s,
+            labels=_columns(table, ""),
+            low=_columns(table, "_lo"),
+            high=_columns(table, "_hi"),
+            straight=METHODS["linear"](times_s, at, given) if len(positions) else None,
+            rated_s=times_s[self.marks.frames],
+            truth=self.marks.labels,
+            anchors=positions,
+        )
+
+
+def read_clip(
+    path: Path, name: str, ratings: Anchors, predictor: Predictor, s: LabelSettings, progress: Progress
+) -> ReadClip:
+    """Reads a clip to its end and lays its ratings on its frames.
+
+    Raises:
+        MtclarError: It cannot be read, shows no face, or a rating lies beyond its end.
+    """
+    with open_video(path, fps=s.fps) as video:
+        track = read_track(video, predictor, s, Thumbnails(), Others(), progress, name)
+        warnings = video.warnings
+    placed = ratings.on_frames(name, track.times_s)
+    own = placed.frames[placed.own]
+    notes = [f"'{name}': {note}" for note in (*warnings, *placed.notes)]
+    if len(own) < len(placed.frames):
+        notes.append(
+            f"'{name}': {len(placed.frames) - len(own)} ratings of another face than the one followed left out"
+        )
+    seen = track.has_face[own]
+    marks = _some(placed, np.flatnonzero(placed.own)[seen])
+    return ReadClip(name, track, marks, int((~seen).sum()), tuple(notes), predictor, s)
+
+
+def label_picture(path: Path, predictor: Predictor, s: LabelSettings) -> np.ndarray:
+    """Valence and arousal (2,) of the largest face of a picture, without an anchor.
+
+    Raises:
+        MtclarError: It cannot be read, or shows no face.
+    """
+    with open_video(path, fps=s.fps) as picture:
+        track = read_track(picture, predictor, s, Thumbnails(), Others(), silent, path.name)
+    return _columns(_table(path.name, track, _NOBODY, predictor, s), "")[0]
+
+
+def _table(name: str, track: Track, marks: VideoAnchors, predictor: Predictor, s: LabelSettings) -> pd.DataFrame:
+    """The labels of all frames of a track, from some anchors or none."""
+    if len(marks.frames):
+        return labels_table(name, track, marks, predictor, s)
+    levels = np.full((len(track.pts), 2), np.nan)
+    levels[track.has_face] = np.stack(predictor.single(track.embeddings[track.has_face])[1:], axis=1)
+    table = pd.DataFrame(np.clip(levels, -1, 1), columns=list(DIMENSIONS))
+    return table.assign(**{f"{name}{side}": np.nan for name in DIMENSIONS for side in ("_lo", "_hi")})
+
+
+def _some(marks: VideoAnchors, positions: np.ndarray) -> VideoAnchors:
+    return VideoAnchors(
+        marks.frames[positions], marks.labels[positions], marks.weights[positions], marks.own[positions], ()
+    )
+
+
+def _columns(table: pd.DataFrame, ending: str) -> np.ndarray:
+    """Valence and arousal of a labels table side by side (n, 2)."""
+    return table[[f"{name}{ending}" for name in DIMENSIONS]].to_numpy(np.float64)
