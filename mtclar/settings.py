@@ -161,8 +161,10 @@ class SplitSettings(Section):
 
 
 class ExportSettings(Section):
-    """`mtclar export`: the ONNX graphs and how exactly they must agree with torch."""
+    """`mtclar export`: what the model is called, the ONNX graphs and how exactly they must agree with torch."""
 
+    name: Annotated[str, Field(min_length=1)]
+    version: Annotated[str, Field(min_length=1, coerce_numbers_to_str=True)]
     opset: Annotated[int, Field(ge=17)]
     tolerance: Annotated[float, Field(gt=0)]
     check_faces: Positive
