@@ -91,8 +91,9 @@ def _all(found: Mapping[str, Any]) -> Markup:
     body = text(
         f"Of each clip some ratings are given as anchors, every way to choose them or {found['limit']} at random, and "
         "the labels are compared with the other ratings. RMSE is the mean over placements and then over clips; CCC and "
-        "PCC are those of all placements together. “mtclar − linear” is paired: below 0, mtclar is the nearer one to the "
-        "ratings, beside straight lines between the same anchors. “In band” is the share of ratings inside the band, meant to "
+        "PCC are those of all placements together. “mtclar − linear” is paired: below 0, mtclar is nearer to what the "
+        "person said than straight lines between the same anchors. “In band” is the share of ratings inside the band, "
+        "meant to "
         f"hold {_target(found)}."
     )
     body += text(_verdict(found))
