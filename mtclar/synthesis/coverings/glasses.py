@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtclar.synthesis.coverings.sheet import Frame, Points, Sheet
+from mtclar.synthesis.identity import Person
 
 #: Middle of a lens (x, y) and how far before the corners of the eyes it stands, centimetres.
 LENS = np.array([3.25, -0.15])
@@ -28,7 +29,7 @@ class Glasses:
     Attributes:
         half: half width and half height of a lens, centimetres.
         corners: exponent of its superellipse; 2 is oval, more is boxy.
-        rim: thickness of the rims, centimetres; 0 for none.
+        rim: thickness of the rims, centimetres.
         colour: of the rims.
         tint, density: colour of the lenses and how much they hide, 0..1.
         glare: place (-1..1), width and strength of a bright band over the lenses.
@@ -55,7 +56,7 @@ class Glasses:
         hinge = LENS[0] + self.half[0]
         for side in (-1, 1):
             # A head that turns right shows its left temple.
-            if -side * frame.yaw > -HIDDEN_TEMPLE and self.rim:
+            if -side * frame.yaw > -HIDDEN_TEMPLE:
                 temple = np.array([(hinge, 0.5, 0.0), (hinge + 0.4, 0.5, -1.2), tuple(EAR)]) * [side, 1, 1]
                 sheet.line(frame.solid(self._placed(temple)), 0.8 * self.colour, max(0.25, 0.9 * self.rim) * px)
         for side in (-1, 1):
@@ -64,8 +65,7 @@ class Glasses:
             place, width, strength = self.glare
             if strength:
                 sheet.fill(self._band(rim, place, width), np.ones(3), opacity=strength)
-            if self.rim:
-                sheet.line(np.concatenate([rim, rim[:2]]), self.colour, self.rim * px)
+            sheet.line(np.concatenate([rim, rim[:2]]), self.colour, self.rim * px)
         reach = max(0.4, LENS[0] - self.half[0])
         bridge = np.array([(-reach, 0.35), (-0.4, 0.75), (0.4, 0.75), (reach, 0.35)])
         sheet.line(frame.solid(self._placed(_in_space(bridge))), self.colour, max(0.2, self.rim) * px)
@@ -85,7 +85,7 @@ class Glasses:
         return kept if len(kept) >= 3 else inner[:3]
 
 
-def draw_glasses(rng: np.random.Generator) -> Glasses:
+def draw_glasses(rng: np.random.Generator, person: Person) -> tuple[Glasses, ...]:
     """Mostly clear glasses with thin or thick rims; some tinted, a few dark."""
     shape = str(rng.choice(["round", "oval", "boxy", "wide"]))
     width = rng.uniform(2.1, 3.0)
@@ -102,16 +102,17 @@ def draw_glasses(rng: np.random.Generator) -> Glasses:
         rng.uniform(0, 0.9, 3),
     ]
     glare = rng.uniform(0.2, 0.75) if rng.uniform() < 0.35 else 0.0
-    return Glasses(
+    glasses = Glasses(
         half=(float(width), float(min(height, 2.6))),
         corners=float(rng.uniform(2.0, 2.3) if shape in ("round", "oval") else rng.uniform(3.0, 6.0)),
-        rim=float(rng.uniform(0.12, 0.55)) if rng.uniform() > 0.08 else 0.0,
+        rim=float(rng.uniform(0.08, 0.5)),
         colour=np.asarray(palette[int(rng.choice(4, p=[0.4, 0.2, 0.2, 0.2]))]),
         tint=rng.uniform(0.02, 0.12, 3) if dark else rng.uniform(0.1, 0.6, 3),
         density=float(density),
         glare=(float(rng.uniform(-0.6, 0.6)), float(rng.uniform(0.12, 0.4)), float(glare)),
         low=float(rng.uniform(-0.2, 1.0)),
     )
+    return (glasses,)
 
 
 def _bent(value: NDArray[np.float64], power: float) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from mtclar.synthesis.identity import Person
 #: Half axes of the head and its middle, centimetres from between the eyes; locks lie a little before it.
 RADII, MIDDLE = np.array([7.9, 11.4, 9.6]), np.array([0.0, -1.0, -8.4])
 LIFT_CM = 0.9
-STEPS = 14
+STEPS = 10
 STYLES = ("curtain", "curtains", "fringe", "swept", "strands")
 
 
@@ -23,12 +23,12 @@ class Hair:
     """Locks of hair, from the scalp down: lines in the head's own frame, widths in centimetres, and colours.
 
     Attributes:
-        lines: (locks, points, 3).
+        lines: of each lock (points, 3).
         widths: (locks,).
         colours: RGB (locks, 3).
     """
 
-    lines: Points
+    lines: tuple[Points, ...]
     widths: NDArray[np.float64]
     colours: NDArray[np.float64]
 
@@ -39,28 +39,33 @@ class Hair:
         sheet.locks([frame.solid(line) for line in self.lines], list(self.widths * frame.scale), self.colours)
 
 
-def draw_hair(rng: np.random.Generator, person: Person) -> Hair:
+def draw_hair(rng: np.random.Generator, person: Person) -> tuple[Hair, ...]:
     """Hair that falls before the face, in the person's colour."""
     style = str(rng.choice(STYLES, p=[0.25, 0.3, 0.2, 0.12, 0.13]))
     side = float(rng.choice([-1.0, 1.0]))
     if style == "curtain":
-        courses = _curtain(rng, side, 60)
+        courses = _curtain(rng, side, 80)
     elif style == "curtains":
-        courses = np.concatenate([_curtain(rng, s, 50) for s in (-1.0, 1.0)])
+        courses = np.concatenate([_curtain(rng, s, 60) for s in (-1.0, 1.0)])
     elif style == "fringe":
-        courses = _fringe(rng, 70)
+        courses = _fringe(rng, 90)
     elif style == "swept":
-        courses = _swept(rng, side, 60)
+        courses = _swept(rng, side, 80)
     else:
         courses = _curtain(rng, side, int(rng.integers(4, 14)), loose=True)
-    locks = len(courses)
-    fine = style == "strands"
-    streaks = np.exp(rng.normal(0, 0.28, (locks, 1)) + rng.normal(0, 0.03, (locks, 3)))
-    return Hair(
-        lines=_on_head(courses),
-        widths=rng.uniform(0.08, 0.4, locks) if fine else rng.uniform(0.3, 0.9, locks),
+    count = len(courses)
+    # The mass first, wide and nearly of one colour, then streaks, which are fine and go on to the tips.
+    mass = 0 if style == "strands" else count // 3
+    wide = np.arange(count) < mass
+    contrast = np.where(wide, 0.06, 0.3)[:, None]
+    streaks = np.exp(contrast * rng.normal(0, 1, (count, 1)) + rng.normal(0, 0.02, (count, 3)))
+    lines = _on_head(courses)
+    hair = Hair(
+        lines=tuple(line[:-2] if i < mass else line for i, line in enumerate(lines)),
+        widths=np.where(wide, rng.uniform(0.9, 1.5, count), rng.uniform(0.06, 0.26, count)),
         colours=np.clip(person.hair * streaks, 0.01, 1),
     )
+    return (hair,)
 
 
 def _curve(knots: Points) -> Points:

@@ -106,9 +106,9 @@ class Hand:
         direction = _toward(np.radians(-leans[finger]))
         joints = KNUCKLES[finger] + np.concatenate([[0.0], np.cumsum(ways)])[:, None] * direction
         foot = joints[0] - 1.2 * direction
-        line = px(np.concatenate([foot[None], joints]))
+        line = px(np.stack([foot, joints[-1]]))
         half = HALF_WIDTHS[finger] * unit
-        sheet.limb(line, [half, 1.05 * half, 0.97 * half, 0.93 * half, 0.8 * half], self.skin, 0.2 * unit)
+        sheet.limb(line, [1.06 * half, 0.82 * half], self.skin, 0.2 * unit)
         across = np.array([direction[1], -direction[0]]) * HALF_WIDTHS[finger] * 0.75
         for joint in joints[:3]:
             sheet.line(px(np.stack([joint - across, joint + across])), 0.55 * self.skin, 0.12 * unit, opacity=0.6)
@@ -140,7 +140,10 @@ def draw_hands(rng: np.random.Generator, person: Person) -> tuple[Hand, ...]:
     """One hand or, more rarely, both."""
     spot = str(rng.choice(list(SPOTS)))
     right = bool(rng.uniform() < 0.5)
-    colour = np.clip(person.skin * rng.normal(1.0, 0.05) * rng.normal(1.0, 0.025, 3), 0.05, 1.0)
+    # The inside of a hand is lighter than its back.
+    inside = rng.uniform(0, 0.4) if rng.uniform() < 0.5 else 0.0
+    colour = person.skin + inside * (np.array([0.88, 0.68, 0.6]) - person.skin)
+    colour = np.clip(colour * rng.normal(1.0, 0.05) * rng.normal(1.0, 0.025, 3), 0.05, 1.0)
     sleeve = person.clothes if rng.uniform() < 0.7 else rng.uniform(0.05, 0.9, 3)
     bare = bool(rng.uniform() < 0.45)
     first = _draw_hand(rng, spot, right, colour, sleeve, bare)

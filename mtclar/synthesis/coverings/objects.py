@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtclar.synthesis.coverings.sheet import Frame, Pattern, Points, Sheet
+from mtclar.synthesis.identity import Person
 
 THINGS = ("microphone", "cup", "telephone", "book", "cloth", "anything")
 #: Where each thing is held: the landmark it lies on, and a shift in centimetres (x outward, y up), with its spread.
@@ -16,7 +17,7 @@ PLACES: dict[str, tuple[int, tuple[float, float], tuple[float, float]]] = {
     "microphone": (57, (0.0, -1.2), (1.5, 1.2)),
     "cup": (57, (0.0, -1.5), (0.8, 0.8)),
     "telephone": (30, (6.0, -1.5), (1.5, 2.0)),
-    "book": (57, (0.0, -5.5), (1.5, 2.5)),
+    "book": (57, (0.0, -4.5), (1.5, 1.8)),
     "anything": (30, (0.0, -1.0), (4.0, 4.5)),
 }
 AWAY_CM = 32.0
@@ -147,7 +148,7 @@ class Thing:
         return factors
 
 
-def draw_thing(rng: np.random.Generator) -> Thing:
+def draw_things(rng: np.random.Generator, person: Person) -> tuple[Thing, ...]:
     """Something that is held or worn before the face."""
     name = str(rng.choice(THINGS, p=[0.2, 0.16, 0.14, 0.12, 0.2, 0.18]))
     side = float(rng.choice([-1.0, 1.0]))
@@ -158,7 +159,7 @@ def draw_thing(rng: np.random.Generator) -> Thing:
     around = np.sort(rng.uniform(0, 2 * np.pi, corners)) + 2 * np.pi * np.arange(corners) / corners
     outline = np.stack([np.cos(around / 2), np.sin(around / 2)], 1) * rng.uniform(2.5, 7.5, (corners, 1))
     dark = name in ("microphone", "telephone")
-    return Thing(
+    thing = Thing(
         name=name,
         shift=(float(side * place[0] + dx), float(place[1] + dy)),
         angle=float(rng.normal(0, turned)),
@@ -174,6 +175,7 @@ def draw_thing(rng: np.random.Generator) -> Thing:
         top=int(rng.choice(CLOTH_TOPS)),
         drape=float(rng.uniform(0.3, 1.5) if rng.uniform() < 0.6 else rng.uniform(3, 9)),
     )
+    return (thing,)
 
 
 def _circle(radius: float) -> Points:

@@ -115,28 +115,34 @@ class Sheet:
             gap: width in pixels of the dark edge that it leaves on what lies behind.
         """
         window = self._window(line, max(radii) + gap + 1)
-        y, x = np.mgrid[window].astype(np.float32)
-        if not x.size:
+        y = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, None]
+        x = np.arange(window[1].start, window[1].stop, dtype=np.float32)[None]
+        if not (x.size and y.size):
             return
-        depth = np.full(x.shape, -np.inf, np.float32)
-        across, radius = np.zeros((*x.shape, 2), np.float32), np.ones(x.shape, np.float32)
-        for a, b, ra, rb in zip(line[:-1], line[1:], radii[:-1], radii[1:], strict=True):
-            along = (b - a).astype(np.float32)
-            dx, dy = x - np.float32(a[0]), y - np.float32(a[1])
-            t = np.clip((dx * along[0] + dy * along[1]) / max(float(along @ along), 1e-6), 0, 1)
-            ox, oy = dx - t * along[0], dy - t * along[1]
-            r = np.float32(ra) + t * np.float32(rb - ra)
-            inside = r - np.hypot(ox, oy)
-            nearer = inside > depth
-            depth = np.where(nearer, inside, depth)
-            radius = np.where(nearer, r, radius)
-            across = np.where(nearer[..., None], np.stack([ox, oy], -1), across)
-        radius = np.maximum(radius, 0.5)
-        facing = np.sqrt(np.clip(1 - (1 - depth / radius) ** 2, 0.0, 1))
-        shade = np.clip(0.5 + 0.5 * facing + 0.4 * (across @ self.light) / radius, 0.25, 1.25)
+        depth, lit, radius = self._beside(x, y, line[:2], radii[:2])
+        for start in range(1, len(line) - 1):
+            others = self._beside(x, y, line[start : start + 2], radii[start : start + 2])
+            nearer = others[0] > depth
+            for kept, other in zip((depth, lit, radius), others, strict=True):
+                np.copyto(kept, other, where=nearer)
+        facing = np.sqrt(np.clip(1 - (1 - depth / radius) ** 2, 0, 1))
+        shade = np.clip(0.56 + 0.5 * facing + 0.4 * lit / radius, 0.25, 1.25)
         if gap:
             self._over(window, 0.3 * np.asarray(colour, np.float32), 0.75 * np.clip((depth + gap) / gap, 0, 1))
         self._over(window, shade[..., None] * np.asarray(colour, np.float32), np.clip(depth + 0.5, 0, 1))
+
+    def _beside(
+        self, x: NDArray[np.float32], y: NDArray[np.float32], ends: Points, radii: Sequence[float]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """For one piece of a limb: how deep pixels lie in it, how far towards the light, and its radius there."""
+        (ax, ay), (bx, by) = ends.astype(np.float32)
+        along_x, along_y = bx - ax, by - ay
+        dx, dy = x - ax, y - ay
+        t = np.clip((dx * along_x + dy * along_y) / max(float(along_x**2 + along_y**2), 1e-6), 0, 1)
+        dx = dx - t * along_x
+        dy = dy - t * along_y
+        radius = np.maximum(np.float32(radii[0]) + t * np.float32(radii[1] - radii[0]), np.float32(0.5))
+        return radius - np.sqrt(dx * dx + dy * dy), dx * self.light[0] + dy * self.light[1], radius
 
     def fill(
         self,
@@ -171,7 +177,7 @@ class Sheet:
             soft = cv2.GaussianBlur(weight, (0, 0), rounding / 2)
             slope_y, slope_x = np.gradient(soft)
             lit = -(slope_x * self.light[0] + slope_y * self.light[1]) * rounding
-            paint = paint * np.clip(0.35 + 0.65 * soft + 0.8 * lit, 0.25, 1.25)[..., None]
+            paint = paint * np.clip(0.4 + 0.68 * soft + 0.8 * lit, 0.25, 1.25)[..., None]
         if pattern is not None and places is not None:
             y, x = np.mgrid[window]
             cm = places(np.stack([x.ravel(), y.ravel()], 1).astype(np.float64)).reshape(*mask.shape, 2)
@@ -197,10 +203,16 @@ class Sheet:
         canvas[:] = np.clip(255 * colours.mean(0), 0, 255)
         mask = np.zeros(self.alpha.shape, np.uint8)
         everywhere = (slice(0, None), slice(0, None))
-        for line, width, colour in zip(lines, widths, np.clip(255 * colours, 0, 255), strict=True):
-            fixed, px = [_fixed(line, everywhere)], max(1, round(width))
-            cv2.polylines(canvas, fixed, False, tuple(map(float, colour)), px, cv2.LINE_AA, SHIFT)
-            cv2.polylines(mask, fixed, False, (255.0 * min(1.0, width),), px, cv2.LINE_AA, SHIFT)
+        thick = np.maximum(1, np.round(widths)).astype(int)
+        fixed = [_fixed(line, everywhere) for line in lines]
+        for line, px, colour in zip(fixed, thick, np.clip(255 * colours, 0, 255), strict=True):
+            cv2.polylines(canvas, [line], False, tuple(map(float, colour)), int(px), cv2.LINE_AA, SHIFT)
+        for px in np.unique(thick):
+            those = np.zeros_like(mask)
+            faint = min(1.0, float(np.mean(np.asarray(widths)[thick == px])))
+            chosen = [line for line, p in zip(fixed, thick, strict=True) if p == px]
+            cv2.polylines(those, chosen, False, 255 * faint, int(px), cv2.LINE_AA, SHIFT)
+            mask = np.maximum(mask, those)
         self._over(everywhere, canvas.astype(np.float32) / 255, mask.astype(np.float32) / 255)
 
     def laid_on(self, layer: Layer, light: float, shadow: float) -> tuple[Layer, float]:
