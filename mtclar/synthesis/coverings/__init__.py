@@ -14,11 +14,12 @@ import numpy as np
 from mtclar.errors import MtclarError
 from mtclar.synthesis.artists.base import Layer
 from mtclar.synthesis.artists.template import personal
+from mtclar.synthesis.coverings.frame import Frame, face_mask, frame_of, light_on
 from mtclar.synthesis.coverings.glasses import draw_glasses
 from mtclar.synthesis.coverings.hair import draw_hair
 from mtclar.synthesis.coverings.hands import draw_hands
 from mtclar.synthesis.coverings.objects import draw_things
-from mtclar.synthesis.coverings.sheet import Frame, Sheet, face_mask, frame_of, light_on
+from mtclar.synthesis.coverings.sheet import Sheet
 from mtclar.synthesis.identity import Person
 
 COVERINGS = ("hand", "object", "hair", "glasses")

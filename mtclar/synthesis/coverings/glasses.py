@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtclar.synthesis.coverings.sheet import Frame, Points, Sheet
+from mtclar.synthesis.coverings.frame import Frame, Points
+from mtclar.synthesis.coverings.sheet import Sheet
 from mtclar.synthesis.identity import Person
 
 #: Middle of a lens (x, y) and how far before the corners of the eyes it stands, centimetres.

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtclar.synthesis.coverings.sheet import Frame, Points, Sheet
+from mtclar.synthesis.coverings.frame import Frame, Points
+from mtclar.synthesis.coverings.sheet import Sheet
 from mtclar.synthesis.identity import Person
 
 #: Half axes of the head and its middle, centimetres from between the eyes; locks lie a little before it.

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtclar.synthesis.coverings.sheet import Frame, Points, Sheet
+from mtclar.synthesis.coverings.frame import Frame, Points
+from mtclar.synthesis.coverings.sheet import Sheet
 from mtclar.synthesis.identity import Person
 
 #: Where a hand may lie: landmarks whose middle it lies on, and a shift of it in centimetres (x outward, y up).

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mtclar.synthesis.coverings.sheet import Frame, Pattern, Points, Sheet
+from mtclar.synthesis.coverings.frame import Frame, Points
+from mtclar.synthesis.coverings.sheet import Pattern, Sheet
 from mtclar.synthesis.identity import Person
 
 THINGS = ("microphone", "cup", "telephone", "book", "cloth", "anything")
