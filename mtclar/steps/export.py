@@ -16,6 +16,7 @@ from mtclar.progress import Progress, silent
 from mtclar.revision import data_revision, git_revision
 from mtclar.serving.bundle import Bundle
 from mtclar.serving.facts import calibration, headline, licences
+from mtclar.serving.learned import learned_from, training
 from mtclar.serving.manifest import write_bundle
 from mtclar.settings import ExportSettings
 
@@ -82,6 +83,8 @@ def run(
     progress(1, 3, "graphs")
     graphs = export_graphs(predictor.model, settings.opset)
     facts |= {
+        "name": settings.name,
+        "version": settings.version,
         "mtclar_version": __version__,
         "crop": predictor.crop.to_dict(),
         "tasks": list(predictor.model.spec.tasks),
@@ -91,6 +94,8 @@ def run(
         "data_revision": data_revision(faces),
         "git_revision": git_revision(Path(__file__).parent),
         "licences": licences(store.table["dataset"].dropna().unique()),
+        "learned_from": learned_from(store),
+        "training": training(checkpoint),
     }
     crops = store.crops(np.linspace(0, len(store) - 1, min(settings.check_faces, len(store)), dtype=int))
     largest = 0.0
