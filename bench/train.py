@@ -156,7 +156,7 @@ def release(s: TrainSettings, device: torch.device, pairs: int) -> tuple[Callabl
     model, objective = build_model(s).to(device), Objective(s).to(device)
     spec = model.spec.encoder
     pictures = noise(spec.input_size, spec.channels, 2 * pairs)
-    augment = augmentation(s.augmentation, spec.input_size, s.augment)
+    augment = augmentation(s.augmentation, spec.input_size, s.augment, s.augment_without)
     batch = made_up(2 * pairs, pairs, 1).batch(np.arange(1)).to(device)
     optimiser = torch.optim.Adam(model.trainable(), lr=1e-4, weight_decay=s.weight_decay)
     model.train()

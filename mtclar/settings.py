@@ -109,9 +109,12 @@ class TrainSettings(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     early_stop: Annotated[int, Field(ge=0)]
     keep: Literal["last", "best"]
-    augmentation: Literal["robust", "release"]
+    augmentation: Literal["robust", "release", "strong"]
     augment: Annotated[float, Field(ge=0, le=2)]
+    augment_without: list[Literal["place", "covering", "light", "blur", "compression"]]
+    mirror: bool
     sl_projector: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    sl_views: Positive
     sl_epochs: Positive
     sl_batch: Annotated[int, Field(ge=2)]
     sl_learning_rate: Annotated[float, Field(gt=0)]

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from mtclar.learning.augment import centre
 from mtclar.learning.pictures import Pictures
+from mtclar.learning.pixels import centre
 from mtclar.model.mtclar import MTCLAR
 
 BATCH = 64
+View = Callable[[Tensor], Tensor]
+"""Stored pictures uint8 (n, c, s, s) -> the encoder's input float32 (n, c, S, S)."""
 
 
-@torch.inference_mode()
-def embed(model: MTCLAR, pictures: Pictures, positions: np.ndarray, *, mirrored: bool = False) -> Tensor:
-    """Embeddings of the centres of pictures, or of their mirror images, in float32.
+def embed(model: MTCLAR, pictures: Pictures, positions: np.ndarray) -> Tensor:
+    """Embeddings of the centres of pictures, in float32.
 
     Args:
         model: Is put into evaluation mode.
         pictures: Where the faces are.
         positions: int64 (n,), which of them.
-        mirrored: Whether left and right change places.
 
     Returns:
         float32 (n, d) on the model's device.
     """
+    size = model.spec.encoder.input_size
+    return embed_view(model, pictures, positions, lambda faces: centre(faces, size))
+
+
+@torch.inference_mode()
+def embed_view(model: MTCLAR, pictures: Pictures, positions: np.ndarray, view: View) -> Tensor:
+    """`embed` of what a view shows of the pictures; it sees them in the order of `positions`."""
     model.eval()
     device = next(model.parameters()).device
-    size = model.spec.encoder.input_size
     lists = (positions[start : start + BATCH] for start in range(0, len(positions), BATCH))
     parts = [torch.empty((0, model.spec.encoder.embedding_size), device=device)]
     for faces in pictures.batches(lists):
-        seen = centre(faces.to(device, non_blocking=True), size)
-        parts.append(model.encoder((seen.flip(3) if mirrored else seen).contiguous(memory_format=torch.channels_last)))
+        seen = view(faces.to(device, non_blocking=True))
+        parts.append(model.embed(seen.contiguous(memory_format=torch.channels_last)))
     return torch.cat(parts)

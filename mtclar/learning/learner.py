@@ -23,7 +23,7 @@ from mtclar.learning.processes import Processes
 from mtclar.model.mtclar import MTCLAR
 from mtclar.settings import TrainSettings
 
-ORDER, WEIGHTS, PICTURES, SINGLE = range(4)
+ORDER, WEIGHTS, PICTURES, SINGLE, VIEWS = range(5)
 """What chance is drawn for; the first number of its place."""
 
 
@@ -64,7 +64,7 @@ class Learner:
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = Objective(s).to(device)
         self._encode = compiled(model.encoder, device) if s.compile else model.encoder
-        self._augment = augmentation(s.augmentation, model.spec.encoder.input_size, s.augment)
+        self._augment = augmentation(s.augmentation, model.spec.encoder.input_size, s.augment, s.augment_without)
         self._autocast = autocast(s.precision, device)
         own = model.trainable()
         weighing = list(self.objective.parameters())

@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from mtclar.errors import MtclarError
+from mtclar.learning.augment import augmentation
 from mtclar.learning.device import memory
-from mtclar.learning.embedding import embed
-from mtclar.learning.learner import SINGLE, seeds
+from mtclar.learning.embedding import View, embed_view
+from mtclar.learning.learner import SINGLE, VIEWS, seeds
 from mtclar.learning.losses import SingleTruth
 from mtclar.learning.objective import SingleObjective
 from mtclar.learning.pairs import expression_codes
 from mtclar.learning.pictures import Pictures
+from mtclar.learning.pixels import centre
 from mtclar.learning.schedule import schedule
 from mtclar.model.mtclar import MTCLAR, SingleHead
 from mtclar.progress import Progress, silent
@@ -31,7 +33,7 @@ def train_single(
     *,
     progress: Progress = silent,
 ) -> list[float]:
-    """Trains the supervised heads on embeddings of the frozen encoder, of each picture and of its mirror image.
+    """Trains the supervised heads on embeddings of the frozen encoder, of several views of each picture.
 
     Classes are balanced: every expression is as likely as any other, faces without one counting as one more.
 
@@ -50,8 +52,25 @@ def train_single(
     """
     with memory("embedding the training faces for the supervised heads", f"train.memory_gb={s.memory_gb}"):
         positions = faces.index.to_numpy(np.int64)
-        views = torch.stack([embed(model, pictures, positions, mirrored=m) for m in (False, True)]).clone()
-    return fit_heads(s, model.single, views, faces, progress=progress)
+        embeddings = [embed_view(model, pictures, positions, view) for view in views(s, model)]
+    return fit_heads(s, model.single, torch.stack(embeddings).clone(), faces, progress=progress)
+
+
+def views(s: TrainSettings, model: MTCLAR) -> list[View]:
+    """What the supervised heads see of a face: its middle, the mirror image of that, and then augmented pictures.
+
+    A network that averages over mirror images gives both the same embedding; there the second is augmented too.
+    """
+    size = model.spec.encoder.input_size
+    plain: list[View] = [lambda faces: centre(faces, size), lambda faces: centre(faces, size).flip(3)]
+    plain = plain[: 1 if model.spec.mirror else 2]
+    augment = augmentation(s.augmentation, size, s.augment, s.augment_without)
+
+    def augmented(number: int) -> View:
+        generator = seeds(s.seed, VIEWS, number)[0]
+        return lambda faces: augment(faces, generator)
+
+    return [*plain, *(augmented(number) for number in range(s.sl_views - len(plain)))][: s.sl_views]
 
 
 def fit_heads(

@@ -33,6 +33,7 @@ def model_spec(s: TrainSettings) -> ModelSpec:
         antisymmetric=s.antisymmetric,
         single=s.sl_projector,
         tanh_logits=s.sl_tanh_logits,
+        mirror=s.mirror,
     )
 
 

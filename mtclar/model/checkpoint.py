@@ -17,7 +17,7 @@ from mtclar.model.encoders import encoder_from_dict
 from mtclar.model.mtclar import MTCLAR, ModelSpec
 
 WEIGHTS, FACTS = "model.safetensors", "model.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def save_checkpoint(folder: Path, model: MTCLAR, facts: dict[str, Any]) -> None:

@@ -44,6 +44,7 @@ class ModelSpec:
         antisymmetric: Whether swapping the faces is made to turn the sign of the differences, exactly.
         single: Hidden widths of each supervised head; 1024-512-256-128 in the paper's release.
         tanh_logits: Whether the supervised logits of the expressions are squashed, as in the paper's release.
+        mirror: Whether a finished network's embedding of a face is the mean of its and its mirror image's.
     """
 
     encoder: EncoderSpec
@@ -54,6 +55,7 @@ class ModelSpec:
     antisymmetric: bool
     single: tuple[int, ...]
     tanh_logits: bool
+    mirror: bool
 
     def __post_init__(self) -> None:
         for field in ("tasks", "projector", "single"):
@@ -195,6 +197,15 @@ class MTCLAR(nn.Module):
         """Compares two batches of faces (n, 3, S, S); the embeddings come back too, for the embedding loss."""
         left, right = self.encoder(left), self.encoder(right)
         return self.pair(left, right), left, right
+
+    def embed(self, faces: Tensor) -> Tensor:
+        """Embeddings (n, d) of faces (n, 3, S, S) as a finished network gives them; see `ModelSpec.mirror`.
+
+        The encoder learns from single pictures, mirrored at random, so that the mean costs training nothing.
+        """
+        if not self.spec.mirror:
+            return self.encoder(faces)
+        return self.encoder(torch.cat([faces, faces.flip(3)])).unflatten(0, (2, -1)).mean(0)
 
     def trainable(self) -> list[nn.Parameter]:
         """The parameters of the encoder and the pair projectors that are not frozen."""

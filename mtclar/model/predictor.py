@@ -60,7 +60,7 @@ class TorchPredictor:
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """uint8 RGB (n, 288, 288, 3) -> float32 (n, d)."""
         parts = [
-            self.model.encoder(self._tensor(to_input(crops[start : start + self.batch], self.crop))).cpu().numpy()
+            self.model.embed(self._tensor(to_input(crops[start : start + self.batch], self.crop))).cpu().numpy()
             for start in range(0, len(crops), self.batch)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.model.spec.encoder.embedding_size), np.float32)

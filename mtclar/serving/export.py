@@ -20,6 +20,17 @@ from mtclar.serving.manifest import GRAPHS
 DIMENSIONS = ("valence", "arousal")
 
 
+class _Encoder(nn.Module):
+    """Faces to embeddings, averaged over mirror images where the model's spec says so."""
+
+    def __init__(self, model: MTCLAR) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, faces: Tensor) -> Tensor:
+        return self.model.embed(faces)
+
+
 class _Pair(nn.Module):
     """The pair head with its logits turned into the probability that both faces show the same expression.
 
@@ -71,7 +82,7 @@ def export_graphs(model: MTCLAR, opset: int) -> dict[str, bytes]:
     size, width = model.spec.encoder.input_size, model.spec.encoder.embedding_size
     faces, embedding = torch.rand(2, 3, size, size), torch.rand(2, width)
     modules: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {
-        "encoder.onnx": (model.encoder, (faces,)),
+        "encoder.onnx": (_Encoder(model), (faces,)),
         "pair.onnx": (_Pair(model), (embedding, embedding.flip(0))),
         "single.onnx": (_Single(model), (embedding,)),
     }

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from mtclar.learning.augment import RELEASE_CROP, SHIFT, Release, Robust, augmentation, sample
+from mtclar.errors import MtclarError
+from mtclar.learning.augment import RELEASE_CROP, SHIFT, Release, Robust, augmentation
+from mtclar.learning.pixels import sample
 
-BOTH = pytest.mark.parametrize("name", ["robust", "release"])
+EACH = pytest.mark.parametrize("name", ["robust", "release", "strong"])
 
 
 @pytest.fixture
@@ -19,15 +21,15 @@ def faces() -> torch.Tensor:
 
 
 def _augmented(faces: torch.Tensor, name: str, strength: float, seed: int = 0, size: int = 32) -> torch.Tensor:
-    return augmentation(name, size, strength)(faces, torch.Generator().manual_seed(seed))
+    return augmentation(name, size, strength, [])(faces, torch.Generator().manual_seed(seed))
 
 
-@BOTH
+@EACH
 def test_no_strength_keeps_the_centre_as_it_is(faces, name):
     torch.testing.assert_close(_augmented(faces, name, 0), faces[..., 4:36, 4:36].float() / 255)
 
 
-@BOTH
+@EACH
 def test_a_weak_augmentation_changes_little_but_for_the_mirror(faces, name):
     smooth = torch.nn.functional.avg_pool2d(faces.float(), 9, 1, 4).byte()
     centre = smooth[..., 4:36, 4:36].float() / 255
@@ -38,7 +40,7 @@ def test_a_weak_augmentation_changes_little_but_for_the_mirror(faces, name):
     assert 0 < mirrored.sum() < len(faces)
 
 
-@BOTH
+@EACH
 def test_the_output_has_the_encoders_size_and_range(faces, name):
     out = _augmented(faces, name, 1)
     assert out.shape == (16, 1, 32, 32)
@@ -48,19 +50,19 @@ def test_the_output_has_the_encoders_size_and_range(faces, name):
     assert _augmented(faces.expand(-1, 3, -1, -1), name, 1).shape == (16, 3, 32, 32)
 
 
-@BOTH
+@EACH
 def test_each_face_is_changed_in_its_own_way(faces, name):
     out = _augmented(faces[:1].expand(16, -1, -1, -1), name, 1)
     assert len(torch.unique(out.flatten(1), dim=0)) == 16
 
 
-@BOTH
+@EACH
 def test_the_same_generator_state_gives_the_same_pictures(faces, name):
     assert torch.equal(_augmented(faces, name, 1, seed=4), _augmented(faces, name, 1, seed=4))
     assert not torch.equal(_augmented(faces, name, 1, seed=4), _augmented(faces, name, 1, seed=5))
 
 
-@BOTH
+@EACH
 def test_no_global_chance_is_touched(faces, name):
     before = torch.get_rng_state()
     _augmented(faces, name, 1)
@@ -144,3 +146,8 @@ def test_release_takes_pixels_from_where_affine_mirror_and_crop_would():
         source = np.linalg.inv(affine) @ (canvas - shift)
         ours = matrices @ [point[0] / 128, point[1] / 128, 1] * 144
         np.testing.assert_allclose(ours, source, atol=1e-3)
+
+
+def test_only_the_strong_augmentation_has_parts_to_leave_out():
+    with pytest.raises(MtclarError, match=r"augmentation=robust has no such parts; set train\.augmentation=strong"):
+        augmentation("robust", 32, 1.0, ["light"])

@@ -29,6 +29,7 @@ TINY = ModelSpec(
     antisymmetric=True,
     single=(12,),
     tanh_logits=False,
+    mirror=False,
 )
 
 

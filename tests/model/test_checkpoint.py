@@ -71,7 +71,7 @@ def test_a_checkpoint_of_an_earlier_mtclar_is_refused(tmp_path, model):
     save_checkpoint(tmp_path, model, {})
     about = json.loads((tmp_path / FACTS).read_text())
     (tmp_path / FACTS).write_text(json.dumps(about | {"schema_version": 1}))
-    with pytest.raises(MtclarError, match=r"schema version 1, this mtclar reads 2; run 'mtclar train' again"):
+    with pytest.raises(MtclarError, match=r"schema version 1, this mtclar reads 3; run 'mtclar train' again"):
         load_checkpoint(tmp_path)
 
 

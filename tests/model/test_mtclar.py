@@ -52,6 +52,7 @@ def test_the_projectors_of_the_paper_have_the_papers_size():
         antisymmetric=False,
         single=(1024, 512, 256, 128),
         tanh_logits=False,
+        mirror=False,
     )
     model = MTCLAR(spec)
     pair = sum(p.numel() for p in model.pair.parameters())

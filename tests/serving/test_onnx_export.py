@@ -42,6 +42,7 @@ TINY_MODEL = ModelSpec(
     antisymmetric=True,
     single=(16,),
     tanh_logits=False,
+    mirror=False,
 )
 
 

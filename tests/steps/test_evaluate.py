@@ -172,6 +172,7 @@ def test_a_real_checkpoint_is_judged_through_torch(tmp_path):
         antisymmetric=True,
         single=(16, 8),
         tanh_logits=False,
+        mirror=False,
     )
     crop = CropSpec(scale=1.5, input_size=encoder.input_size, size=SIZE)
     save_checkpoint(tmp_path / "train", MTCLAR(spec), {"crop": asdict(crop)})

@@ -40,6 +40,7 @@ TINY_MODEL = ModelSpec(
     antisymmetric=True,
     single=(16,),
     tanh_logits=False,
+    mirror=False,
 )
 FEW_SHOT = {"first": {"mtclar": {"valence": {"ccc": 0.8}, "arousal": {"ccc": 0.7}}}}
 
