@@ -11,7 +11,7 @@ import numpy as np
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec, to_input
-from mtclar.serving.manifest import CARD, GRAPHS, check_files, read_facts, substance
+from mtclar.serving.manifest import CARD, GRAPHS, check_files, read_facts
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -71,11 +71,6 @@ class Bundle:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise MtclarError(f"{path}: cannot be read ({error}); copy the bundle again.") from error
-
-    @property
-    def substance(self) -> str:
-        """sha256 of what its labels follow from, see `manifest.substance`."""
-        return substance(self.facts)
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
         """Embeds face crops.

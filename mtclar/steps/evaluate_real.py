@@ -25,6 +25,7 @@ from mtclar.evaluation.real_table import RMSE_COLUMNS, rmse_rows
 from mtclar.evaluation.scores import plain
 from mtclar.progress import Progress, silent
 from mtclar.report.real_page import Curve, write_real
+from mtclar.serving.manifest import substance
 from mtclar.settings import EvaluateSettings, LabelSettings, RegisterSettings
 from mtclar.steps.label import _predictor as open_model
 from mtclar.steps.label_video import Predictor
@@ -222,7 +223,7 @@ def _content(
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
         "model": predictor.identity,
-        "model_files": predictor.facts.get("files", {}),
+        "substance": substance(predictor.facts),
         "fusion": label.fusion,
         "seed": s.seed,
         "limit": s.real_placements,
