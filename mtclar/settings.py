@@ -36,6 +36,29 @@ class SampleSettings(Section):
     workers: Annotated[int, Field(ge=0)]
 
 
+class SynthesizeSettings(Section):
+    """`mtclar synthesize`: faces of people who do not exist by the hundred thousand, and how unlike they are."""
+
+    people: Annotated[int, Field(ge=3)]
+    stills: Positive
+    stills_held_out: Positive
+    clips: Annotated[int, Field(ge=0)]
+    frames: Annotated[int, Field(ge=10)]
+    validation: Share
+    test: Share
+    seed: Annotated[int, Field(ge=0)]
+    artist: Literal["rendered", "drawn"]
+    size: Annotated[int, Field(ge=64)]
+    scale: Annotated[float, Field(ge=1, le=4)]
+    quality: Annotated[int, Field(ge=1, le=100)]
+    pose: Annotated[float, Field(ge=0, le=2)]
+    light: Annotated[float, Field(ge=0, le=2)]
+    covering: Share
+    camera: Annotated[float, Field(ge=0, le=2)]
+    detect: Annotated[int, Field(ge=0)]
+    workers: Annotated[int, Field(ge=0)]
+
+
 class CropSettings(Section):
     """`mtclar crop`: where faces come from and how they are cut out."""
 
@@ -208,6 +231,7 @@ class Settings(Section):
     """All of params.yaml."""
 
     sample: SampleSettings
+    synthesize: SynthesizeSettings
     crop: CropSettings
     split: SplitSettings
     validate_: ValidateSettings = Field(alias="validate")
