@@ -196,6 +196,29 @@ class ExportSettings(Section):
     check_faces: Positive
 
 
+class AdoptSettings(Section):
+    """`mtclar adopt`: what a foreign face network expects and answers; empty where its graph tells."""
+
+    input: str
+    input_size: Annotated[int, Field(ge=0)]
+    layout: Literal["auto", "nchw", "nhwc"]
+    colour: Literal["rgb", "bgr", "grey"]
+    range: Literal["", "0-1", "0-255", "-1-1"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    embedding: str
+    valence: str
+    arousal: str
+    label_range: tuple[float, float]
+    expression: str
+    expressions: tuple[str, ...]
+    crop_scale: Annotated[float, Field(ge=0.5, le=4)]
+    tolerance: Annotated[float, Field(gt=0)]
+    name: str
+    licence: str
+    seed: Annotated[int, Field(ge=0)]
+
+
 class RegisterSettings(Section):
     """`mtclar register`: the name under which the registry knows the model."""
 
@@ -239,6 +262,7 @@ class Settings(Section):
     train: TrainSettings
     evaluate: EvaluateSettings
     export: ExportSettings
+    adopt: AdoptSettings
     register_: RegisterSettings = Field(alias="register")
     promote: PromoteSettings
     label: LabelSettings
