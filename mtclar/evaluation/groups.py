@@ -10,12 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.bootstrap import block, by_cluster
-from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.clips import DIMENSIONS, clips_of, pictures_of
+from mtclar.settings import EvaluateSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BANDS: dict[str, tuple[float, ...]] = {
     "skin": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
@@ -41,6 +46,37 @@ TRAITS = (*BANDS, *NAMED)
 
 LEAST_FACES, LEAST_PEOPLE = 30, 5
 """What a group must have to be named as the worst: of fewer the error is chance."""
+
+
+def judge_groups(
+    settings: EvaluateSettings, faces: pd.DataFrame, traits: pd.DataFrame, embeddings: Embeddings, heads: Heads
+) -> dict[str, Any]:
+    """What metrics.json says of groups.
+
+    Args:
+        settings: Which split, how many resamples.
+        faces: Table of the faces store.
+        traits: How each of its faces was made, row by row; with a column for each of `TRAITS`.
+        embeddings: Of all labelled faces of the split.
+        heads: The trained heads.
+
+    Returns:
+        `groups` as `score_groups` gives them and `worst_groups`; nothing where the split has no labelled face.
+    """
+    parts = [pictures_of(faces, settings.split), *(clip.rows for clip in clips_of(faces, settings.split))]
+    rows = np.sort(np.concatenate(parts))
+    if not len(rows):
+        return {}
+    _, valence, arousal = heads.single(embeddings[rows])
+    found = score_groups(
+        {name: traits[name].to_numpy()[rows] for name in TRAITS},
+        faces[list(DIMENSIONS)].to_numpy(np.float64)[rows],
+        np.stack([valence, arousal], axis=1).astype(np.float64),
+        faces["subject_id"].to_numpy(str)[rows],
+        resamples=settings.bootstrap,
+        rng=np.random.default_rng(settings.seed),
+    )
+    return {"groups": found, "worst_groups": worst_groups(found)}
 
 
 def groups_of(trait: str, values: np.ndarray) -> dict[str, np.ndarray]:

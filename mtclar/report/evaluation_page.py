@@ -18,6 +18,7 @@ from mtclar.labelling import half_bands
 from mtclar.report import charts
 from mtclar.report.anchors_page import budgets_part, release_part, span, supports_part
 from mtclar.report.fine_part import fine_part, pictures_part
+from mtclar.report.groups_part import groups_part
 from mtclar.report.page import Markup, Section, figure, table, text, write_page
 
 _SHOWN = {"first": ("mtclar", "copy"), "stride": ("mtclar", "copy", "interpolate")}
@@ -49,6 +50,8 @@ def write_evaluation(path: Path, judgement: Judgement, shown: Sequence[int], fac
         sections.append(Section("Pairs of faces", _pairs(judgement)))
     if metrics["n_pictures"]:
         sections.append(Section("Single pictures", pictures_part(metrics, judgement.confusion)))
+    if "groups" in metrics:
+        sections.append(Section("For whom it labels less well", groups_part(metrics)))
     sections.append(Section("The band", _band(judgement)))
     lead = (
         f"Split “{metrics['split']}”: {metrics['n_people']} people that training has not seen, "
