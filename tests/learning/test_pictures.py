@@ -11,8 +11,8 @@ import torch
 from mtclar.data.store import FacesStore
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec, to_input
-from mtclar.learning.augment import centre
 from mtclar.learning.pictures import AHEAD, Pictures
+from mtclar.learning.pixels import centre
 from tests.toy_faces import write_faces
 
 CROP = CropSpec(scale=1.5, input_size=32, centre=256)

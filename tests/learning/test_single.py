@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mtclar.errors import MtclarError
-from mtclar.learning.single import fit_heads
-from mtclar.model.build import model_spec
+from mtclar.learning.single import fit_heads, views
+from mtclar.model.build import build_model, model_spec
 from mtclar.model.mtclar import SingleHead
 
 
@@ -53,6 +53,34 @@ def test_they_learn_what_the_embedding_tells(settings, faces):
 def test_the_same_seed_gives_the_same_heads(settings, faces):
     one, other = (_fitted(settings, faces, sl_epochs=2)[1].state_dict() for _ in range(2))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def _views_of_ten(settings, **changes) -> list[torch.Tensor]:
+    """What the heads see of ten pictures of 22 pixels, (10, 1, 16, 16) each."""
+    settings = settings.model_copy(update=changes)
+    faces = (torch.rand(10, 1, 22, 22, generator=torch.Generator().manual_seed(0)) * 255).byte()
+    return [view(faces) for view in views(settings, build_model(settings))]
+
+
+def test_the_heads_see_the_middle_its_mirror_image_and_then_augmented_pictures(settings):
+    middle, mirrored = _views_of_ten(settings)
+    assert torch.equal(mirrored, middle.flip(3))
+    assert torch.equal(_views_of_ten(settings, sl_views=1)[0], middle)
+    seen = _views_of_ten(settings, sl_views=4, augmentation="strong", augment=1.0)
+    assert len(seen) == 4
+    assert torch.equal(seen[0], middle)
+    assert torch.equal(seen[1], mirrored)
+    assert len(torch.unique(torch.stack(seen).flatten(2).transpose(0, 1)[0], dim=0)) == 4
+    again = _views_of_ten(settings, sl_views=4, augmentation="strong", augment=1.0)
+    assert all(torch.equal(a, b) for a, b in zip(seen, again, strict=True))
+    other = _views_of_ten(settings, sl_views=3, augmentation="strong", augment=1.0, seed=8)
+    assert not torch.equal(other[2], seen[2])
+
+
+def test_a_network_that_averages_over_mirror_images_needs_no_mirrored_view(settings):
+    seen = _views_of_ten(settings, sl_views=3, augmentation="strong", augment=1.0, mirror=True)
+    assert len(seen) == 3
+    assert not torch.equal(seen[1], seen[0].flip(3))
 
 
 def test_the_step_schedule_and_the_squashed_logits_of_the_release_can_be_asked_for(settings, faces):

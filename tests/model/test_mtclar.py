@@ -184,3 +184,15 @@ def test_logits_of_expressions_are_squashed_on_demand_alone(model):
 
 def _model(model: MTCLAR, **changes) -> MTCLAR:
     return MTCLAR(replace(model.spec, **changes)).eval()
+
+
+def test_with_the_mirror_a_face_and_its_mirror_image_get_one_embedding_the_mean_of_theirs(model):
+    faces = torch.rand(5, 3, 32, 32)
+    both = MTCLAR(replace(model.spec, mirror=True)).eval()
+    both.load_state_dict(model.state_dict())
+    mean = torch.stack([model.embed(face[None])[0] + model.embed(face.flip(2)[None])[0] for face in faces]) / 2
+    torch.testing.assert_close(both.embed(faces), mean)
+    torch.testing.assert_close(both.embed(faces.flip(3)), mean)
+    assert (model.embed(faces) - mean).abs().max() > 1e-3
+    assert torch.equal(model.embed(faces), model.encoder(faces))
+    torch.testing.assert_close(both(faces, faces)[1], model.encoder(faces))  # pairs are learned from single pictures

@@ -29,6 +29,15 @@ def test_embeddings_are_those_of_the_encoder_whatever_the_batch(model, crops):
     np.testing.assert_allclose(small, large, atol=1e-5)
 
 
+def test_mirror_averaging_is_part_of_what_a_checkpoint_says(model, crops, tmp_path):
+    both = MTCLAR(replace(model.spec, mirror=True)).eval()
+    both.load_state_dict(model.state_dict())
+    save_checkpoint(tmp_path, both, {"crop": CROP.to_dict()})
+    alike = TorchPredictor.from_checkpoint(tmp_path)
+    mean = (TorchPredictor(model, CROP).embed(crops) + TorchPredictor(model, CROP).embed(crops[:, :, ::-1])) / 2
+    np.testing.assert_allclose(alike.embed(crops), mean, atol=1e-5)
+
+
 def test_a_pair_gets_a_probability_and_two_differences(model, crops):
     predictor = TorchPredictor(model, CROP)
     embedding = predictor.embed(crops)

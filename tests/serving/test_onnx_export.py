@@ -96,7 +96,7 @@ def test_the_bundle_answers_like_torch(graphs: dict[str, bytes], predictor: Torc
             {"fusion": "difference", "tanh_logits": True},
         ),
         (encoder_spec("resnet-nano", {"input_size": 32, "widths": [8, 12]}), {"fusion": "absolute"}),
-        (encoder_spec("resnet-nano", {"input_size": 32, "widths": [8, 12]}), {"fusion": "multiply"}),
+        (encoder_spec("resnet-nano", {"input_size": 32, "widths": [8, 12]}), {"fusion": "multiply", "mirror": True}),
     ],
 )
 def test_every_encoder_and_fusion_answers_like_torch(encoder: EncoderSpec, changes: dict, tmp_path: Path) -> None:
