@@ -127,6 +127,7 @@ class TrainSettings(Section):
     epochs: Positive
     batch_blocks: Positive
     accumulate: Positive
+    optimiser: Literal["adam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0)]
     schedule: Literal["one-cycle", "plateau", "constant"]
     weight_decay: Annotated[float, Field(ge=0)]

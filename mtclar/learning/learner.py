@@ -72,7 +72,8 @@ class Learner:
         # decay would draw learned weights of tasks towards 1, which says nothing about the tasks
         groups = [{"params": own, "weight_decay": s.weight_decay}]
         groups += [{"params": weighing, "weight_decay": 0.0}] if weighing else []
-        self.optimiser = torch.optim.Adam(groups, lr=s.learning_rate, fused=True)
+        kind = torch.optim.AdamW if s.optimiser == "adamw" else torch.optim.Adam
+        self.optimiser = kind(groups, lr=s.learning_rate, fused=True)
 
     def step(self, epoch: int, step: int, micros: Iterable[Micro], of: int, rate: float) -> Tensor:
         """Learns from one step.

@@ -132,3 +132,16 @@ def test_when_memory_runs_out_the_settings_to_lower_are_named(settings, micros):
         learner._encode = lambda faces: torch.empty(10**15)
         with pytest.raises(MtclarError, match=f"more memory than there is; lower {lower}"):
             learner.step(1, 0, micros[:1], 1, 0.1)
+
+
+def test_adamw_shrinks_weights_by_rate_times_decay_whatever_the_gradient(settings, micros):
+    """Decoupled decay (Loshchilov and Hutter, arXiv 1711.05101): a step with it is one without, less that share."""
+    after = {}
+    for decay in (0.0, 0.1):
+        changed = settings.model_copy(update={"optimiser": "adamw", "weight_decay": decay, "weighing": "fixed"})
+        learner = _learner(changed)
+        before = [p.detach().clone() for p in learner.model.trainable()]
+        learner.step(1, 0, micros[:1], 1, 0.5)
+        after[decay] = [p.detach().clone() for p in learner.model.trainable()]
+    for start, without, decayed in zip(before, after[0.0], after[0.1], strict=True):
+        torch.testing.assert_close(decayed, without - 0.5 * 0.1 * start)
