@@ -43,6 +43,33 @@ FACES = pa.schema(
 )
 """One row per face; the row number is the index by which every other table refers to it."""
 
+SYNTHESIS = pa.schema(
+    [
+        ("face_id", pa.string()),
+        ("skin", pa.float64()),  # 0 dark .. 1 light
+        ("age", pa.float64()),  # of the shape of the head: 0 child-like .. 1 old
+        ("yaw", pa.float64()),  # of the head, in degrees
+        ("pitch", pa.float64()),
+        ("roll", pa.float64()),
+        ("lights", pa.int64()),
+        ("brightness", pa.float64()),  # mean of the face's luma, 0..1
+        ("covering", pa.string()),  # what hides a part of the face: one of COVERINGS
+        ("covered", pa.float64()),  # share of the face that is hidden, 0..1
+        ("face_px", pa.float64()),  # width of the face in the picture that the camera took
+        ("blur_px", pa.float64()),
+        ("quality", pa.int64()),  # of the camera's compression, 1..100
+        ("codec", pa.string()),  # of the camera: one of CODECS
+        ("noise", pa.float64()),
+        ("speaking", pa.bool_()),
+        ("blink", pa.bool_()),
+    ]
+)
+"""How each face of a store was made that `mtclar synthesize` wrote: row i is face i of its table."""
+
+COVERINGS = ("none", "hand", "object", "hair", "glasses")
+
+CODECS = ("none", "jpeg", "h264")
+
 PAIRS = pa.schema(
     [
         ("split", pa.string()),
