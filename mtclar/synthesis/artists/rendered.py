@@ -43,7 +43,6 @@ HIDDEN = ("M_EyeBlend", "M_EyeOcclusion", "M_EyeLashes", "M_LacrimalFluid", "M_I
 PIVOT = np.array([0.0, 0.0, 1.0])
 AIM = np.array([0.0, 0.0, 9.0])
 CAMERA_CM = 90.0
-SUPERSAMPLING = 2
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
@@ -60,9 +59,16 @@ class RenderedArtist:
 
     name = "rendered"
 
-    def __init__(self, model: FaceModel) -> None:
-        """Prepare masks and shape tables; the render window opens with the first picture."""
+    def __init__(self, model: FaceModel, supersampling: int) -> None:
+        """Prepare masks and shape tables; the render window opens with the first picture.
+
+        Args:
+            model: the face model.
+            supersampling: pixels of the rendered picture for one of the drawn one, along each side. At 1 edges are
+                jagged and everything is done the quickest way, which differs a little from the others' pictures.
+        """
         self._model = model
+        self._supersampling = supersampling
         self._masks: Masks = find_masks(model)
         self._names = model.expression_names
         self._flat_identity = model.identity.reshape(len(model.identity), -1)
@@ -80,13 +86,13 @@ class RenderedArtist:
         turn = rotation(*performance.head)
         placed = ((moved - PIVOT) @ turn.T + PIVOT - AIM).astype(np.float32)
         rgba = stage.render(placed, view, lights)
-        rgb, alpha = _shrink(rgba, view)
+        rgb, alpha = shrink(rgba, self._supersampling)
         return Layer(rgb, alpha, project(placed[self._model.landmarks68], view))
 
     def _meet(self, person: Person) -> _Stage:
         """Make the person's neutral shape and colours, unless it is the one drawn last, and give the stage."""
         if self._stage is None:
-            self._stage = _Stage(len(self._model.vertices), self._faces)
+            self._stage = _Stage(len(self._model.vertices), self._faces, self._supersampling)
         if self._person is person:
             return self._stage
         modes = min(len(person.shape), len(self._flat_identity))
@@ -103,7 +109,14 @@ class RenderedArtist:
     def _express(self, performance: Performance) -> NDArray[np.float32]:
         """The person's mesh with an expression and a gaze: float32 (n, 3)."""
         weights = shape_weights(performance.actions, performance.gaze, self._names)
-        mesh = self._shape + (weights @ self._flat_expression).reshape(-1, 3)
+        if self._supersampling == 1:
+            flat = self._shape.ravel().copy()
+            for shape in np.flatnonzero(weights):
+                flat += weights[shape] * self._flat_expression[shape]
+            mesh = flat.reshape(-1, 3)
+        else:
+            # A sum in another order would round otherwise, and change a sample's bytes.
+            mesh = self._shape + (weights @ self._flat_expression).reshape(-1, 3)
         look = rotation(performance.gaze[0], performance.gaze[1], 0).astype(np.float32)
         for eye in self._masks.eyes:
             ball = self._shape[eye.vertices]
@@ -141,24 +154,37 @@ def project(points: NDArray[np.float32], view: View) -> NDArray[np.float32]:
     return np.stack([x, y], 1).astype(np.float32)
 
 
-def _shrink(rgba: NDArray[np.uint8], view: View) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Average the supersampled picture down; colours weighted by opacity so that edges do not darken."""
-    s = SUPERSAMPLING
-    blocks = rgba.reshape(view.height, s, view.width, s, 4).astype(np.float32)
-    opacity = blocks[..., 3:] / 255
-    alpha = opacity.mean((1, 3))
-    rgb = (blocks[..., :3] * opacity).mean((1, 3)) / np.maximum(alpha, 1e-6)
-    return np.clip(rgb, 0, 255).astype(np.uint8), alpha[..., 0]
+def shrink(rgba: NDArray[np.uint8], supersampling: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Average a supersampled picture down; colours weighted by opacity so that edges do not darken.
+
+    Args:
+        rgba: uint8 (h * s, w * s, 4).
+        supersampling: s.
+
+    Returns:
+        RGB uint8 (h, w, 3) and opacity float32 (h, w) in [0, 1].
+    """
+    s = supersampling
+    if s == 1:
+        return np.ascontiguousarray(rgba[..., :3]), rgba[..., 3].astype(np.float32) / 255
+    pixels = rgba.astype(np.float32)
+    opacity = pixels[..., 3] / 255
+    pixels[..., :3] *= opacity[..., None]
+    # The order of the sums is that of the samples that were drawn before: another rounds otherwise.
+    rgb = sum(pixels[i::s, j::s, :3] for i in range(s) for j in range(s)) / np.float32(s * s)
+    alpha = sum(sum(opacity[i::s, j::s] for j in range(s)) for i in range(s)) / np.float32(s * s)
+    rgb /= np.maximum(alpha, 1e-6)[..., None]
+    return np.clip(rgb, 0, 255).astype(np.uint8), alpha
 
 
 class _Stage:
     """A VTK scene with one mesh, kept open and reused for every picture of a process."""
 
-    def __init__(self, vertices: int, faces: NDArray[np.int32]) -> None:
+    def __init__(self, vertices: int, faces: NDArray[np.int32], supersampling: int) -> None:
         from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
         from vtkmodules.vtkCommonCore import vtkLogger, vtkPoints
         from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
-        from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
+        from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkTriangleMeshPointNormals
         from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow
         from vtkmodules.vtkRenderingOpenGL2 import vtkOpenGLRenderer  # noqa: F401  (registers the backend)
 
@@ -178,7 +204,12 @@ class _Stage:
         self._mesh.SetPoints(self._vtk_points)
         self._mesh.SetPolys(cells)
         self._mesh.GetPointData().SetScalars(self._vtk_colours)
-        normals = vtkPolyDataNormals(splitting=False, consistency=False, compute_cell_normals=False)
+        self._supersampling = supersampling
+        normals = (
+            vtkTriangleMeshPointNormals()
+            if supersampling == 1
+            else vtkPolyDataNormals(splitting=False, consistency=False, compute_cell_normals=False)
+        )
         normals.SetInputData(self._mesh)
         mapper = vtkPolyDataMapper()
         mapper.SetInputConnection(normals.GetOutputPort())
@@ -190,6 +221,7 @@ class _Stage:
         look.SetDiffuse(0.75)
         look.SetSpecular(0.1)
         look.SetSpecularPower(18)
+        look.SetBackfaceCulling(supersampling == 1)
         self._renderer = vtkRenderer()
         self._renderer.SetBackground(0, 0, 0)
         self._renderer.SetBackgroundAlpha(0)
@@ -227,7 +259,7 @@ class _Stage:
             lamp.SetFocalPoint(0, 0, 0)
             lamp.SetColor(*light.colour)
             self._renderer.AddLight(lamp)
-        width, height = view.width * SUPERSAMPLING, view.height * SUPERSAMPLING
+        width, height = view.width * self._supersampling, view.height * self._supersampling
         self._window.SetSize(width, height)
         camera = self._renderer.GetActiveCamera()
         x, y = -view.offset_cm[0], -view.offset_cm[1]
