@@ -5,6 +5,7 @@ Heavy packages are imported by the steps that use them, never here: `mtclar --he
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtclar import __version__
+from mtclar.cli_models import models
 from mtclar.errors import MtclarError
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ app = typer.Typer(
 )
 pipeline = typer.Typer(help="The same steps as Kubeflow pipelines.", no_args_is_help=True)
 app.add_typer(pipeline, name="pipeline")
+app.add_typer(models, name="models")
 
 Params = Annotated[Path | None, typer.Option("--params", help="Settings file; default: params.yaml.", metavar="FILE")]
 Set = Annotated[
@@ -310,6 +313,59 @@ def export(
     from mtclar.steps import export as step
 
     _say(quiet, step.run(settings, checkpoint=checkpoint, faces=faces, evaluation=evaluation, out=out))
+
+
+@app.command()
+def adopt(
+    encoder: Annotated[Path, typer.Argument(help="A face network, as ONNX.", metavar="ENCODER.onnx")],
+    out: Out,
+    faces: Annotated[
+        Path | None, typer.Option(help="Faces store with labelled clips to fit bands on.", metavar="DIR")
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Of pixels from 0 to 1: one number or three.", metavar="R,G,B")
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="As --mean.", metavar="R,G,B")] = None,
+    range_: Annotated[str | None, typer.Option("--range", help="Instead: 0-1, 0-255 or -1-1.")] = None,
+    colour: Annotated[str | None, typer.Option(help="rgb, bgr or grey.")] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="Input that takes the picture.")] = None,
+    input_size: Annotated[int | None, typer.Option(help="Side of the picture where the graph leaves it open.")] = None,
+    layout: Annotated[str | None, typer.Option(help="nchw or nhwc, where the shape leaves it open.")] = None,
+    embedding: Annotated[str | None, typer.Option(help="Output or tensor that is the embedding.")] = None,
+    valence: Annotated[str | None, typer.Option(help="Where valence is.", metavar="OUTPUT:COLUMN")] = None,
+    arousal: Annotated[str | None, typer.Option(help="Where arousal is.", metavar="OUTPUT:COLUMN")] = None,
+    label_range: Annotated[
+        str | None, typer.Option(help="In which both lie; default: -1,1.", metavar="LOW,HIGH")
+    ] = None,
+    expression: Annotated[str | None, typer.Option(help="Where expressions are.", metavar="OUTPUT:FIRST-LAST")] = None,
+    expressions: Annotated[str | None, typer.Option(help="Their names in order.", metavar="NAME,NAME,...")] = None,
+    crop_scale: Annotated[
+        float | None, typer.Option(help="Side of what it sees over the side of the face box.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the model; default: the file's.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Terms of the weights.")] = None,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Wrap a face network somebody else trained as a bundle: few-shot labels and bands over its embedding.
+
+    Example: mtclar adopt enet_b0_8_va_mtl.onnx --out build/adopted --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
+    --valence output:8 --arousal output:9
+    """
+    words = {"range": range_, "colour": colour, "input": input_, "layout": layout, "embedding": embedding}
+    words |= {"valence": valence, "arousal": arousal, "expression": expression, "name": name, "licence": licence}
+    numbers = {"mean": mean, "std": std, "label_range": label_range}
+    plain = {"input_size": input_size, "crop_scale": crop_scale}
+    extra = [f"adopt.{key}={json.dumps(value)}" for key, value in (words | plain).items() if value is not None]
+    extra += [f"adopt.{key}=[{value}]" for key, value in numbers.items() if value is not None]
+    extra += [f"adopt.expressions={json.dumps(expressions.split(','))}"] if expressions is not None else []
+    settings = _settings(params, [*(overrides or []), *extra])
+    from mtclar.steps import adopt as step
+
+    with _progress(quiet) as progress:
+        result = step.run(settings, encoder=encoder, out=out, faces=faces, progress=progress)
+    _say(quiet, result)
 
 
 @app.command()

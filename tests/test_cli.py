@@ -8,7 +8,20 @@ import pytest
 from mtclar import __version__
 from mtclar.settings import SECTIONS
 
-VERBS = ["sample", "crop", "split", "validate", "pair", "train", "evaluate", "export", "register", "promote", "label"]
+VERBS = [
+    "sample",
+    "crop",
+    "split",
+    "validate",
+    "pair",
+    "train",
+    "evaluate",
+    "export",
+    "adopt",
+    "register",
+    "promote",
+    "label",
+]
 HEAVY = "torch mlflow kfp dvc great_expectations pandas numpy cv2 pyarrow onnxruntime av dlib matplotlib vtk pydantic"
 
 

@@ -35,9 +35,9 @@ class Ridge:
 def fit_ridge(embeddings: np.ndarray, labels: np.ndarray, people: Sequence[str], rng: np.random.Generator) -> Ridge:
     """Fits labels by their embeddings.
 
-    The weights minimise mean |y - x w - b|^2 + penalty * s * |w|^2, with s the mean variance of a column of x (Hoerl and
-    Kennard 1970). The penalty has the least squared error over `FOLDS` parts of the people, each foretold from the
-    others.
+    The weights minimise mean |y - x w - b|^2 + penalty * s * |w|^2, with s the mean variance of a column of x (ridge
+    regression, Hoerl and Kennard 1970). The penalty has the least squared error over `FOLDS` parts of the people, each
+    foretold from the others.
 
     Args:
         embeddings: (n, d).

@@ -41,23 +41,23 @@ ABSENT = -1e4
 
 @dataclass(frozen=True)
 class Part:
-    """Some columns of the embedding: (columns of the foreign output - shift) * factor.
+    """Some columns of the embedding: (columns of the foreign output - shift) / unit, made small if they ride along.
 
     Attributes:
         columns: Where they come from.
-        shift: float64, one number or one a column.
-        factor: One number for all.
-        width: How many columns.
+        shift: float64 (width,).
+        unit: One number for all.
+        aside: Whether they ride along, by the factor `ASIDE`.
     """
 
     columns: Columns
     shift: np.ndarray
-    factor: float
-    width: int
+    unit: float
+    aside: bool
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """The same in numpy: values (n, width) to float64 (n, width)."""
-        return (values - self.shift) * self.factor
+        """The same in numpy, but never made small: values (n, width) to float64 (n, width)."""
+        return (values - self.shift) / self.unit
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,15 @@ def make_encoder(
         scaling: What is done to the pixels before.
         parts: What the embedding is put together from.
         faces: float32 RGB (n, 3, S, S), n >= 2, test faces.
-        expected: float64 (n, d), their embeddings by the foreign graph, each alone.
-        tolerance: How far the embeddings may be from that.
+        expected: float64 (n, d), what the foreign graph says of each alone, as `Part.of` has it.
+        tolerance: How far what the wrapped graph says may be from that.
 
     Raises:
         MtclarError: Even one at a time the graph does not say the same.
     """
     problem: MtclarError | None = None
     worst = float("inf")
+    undo = np.concatenate([np.full(len(part.shift), 1 / ASIDE if part.aside else 1.0) for part in parts])
     for graph, together in _attempts(model, picture, scaling, parts):
         try:
             session = open_session(path, graph)
@@ -116,7 +117,7 @@ def make_encoder(
                 answer = session.run(["embedding"], {"faces": faces[some]})[0]
                 if answer.shape != expected[some].shape:
                     break
-                found.append(float(np.abs(answer - expected[some]).max()))
+                found.append(float(np.abs(answer * undo - expected[some]).max()))
         except MtclarError as error:
             problem = error
             continue
@@ -125,8 +126,8 @@ def make_encoder(
         if len(found) == len(sizes) and (worst := max(found)) <= tolerance:
             return Encoder(graph, not together, worst)
     raise problem or MtclarError(
-        f"{path}: the wrapped graph does not say what the network says (largest difference {worst:.3g}, at most "
-        f"{tolerance:g} is allowed); does it draw random numbers?"
+        f"{path}: the wrapped graph does not say what the network says (largest difference {worst:.3g}, "
+        f"adopt.tolerance is {tolerance:g}); does it draw random numbers, or take just {picture.batch} faces at a time?"
     )
 
 
@@ -162,7 +163,7 @@ def _encoder(
     del graph.node[:]
     graph.node.extend(nodes)
     graph.input.append(helper.make_tensor_value_info("faces", TensorProto.FLOAT, [rows, 3, picture.size, picture.size]))
-    width = sum(part.width for part in parts)
+    width = sum(len(part.shift) for part in parts)
     graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [rows, width]))
     _prune(graph)
     onnx.checker.check_model(body)
@@ -195,7 +196,8 @@ def _after(parts: Sequence[Part], graph: onnx.GraphProto) -> list[onnx.NodeProto
             helper.make_node("Cast", [PREFIX + part.columns.output], [f"plain{k}"], to=TensorProto.FLOAT),
             helper.make_node("Flatten", [f"plain{k}"], [f"flat{k}"], axis=1),
         ]
-        constants = {"shift": np.asarray(part.shift, np.float32), "factor": np.float32(part.factor)}
+        factor = (ASIDE if part.aside else 1.0) / part.unit
+        constants = {"shift": np.asarray(part.shift, np.float32), "factor": np.float32(factor)}
         chosen = f"flat{k}"
         if part.columns.columns is not None:
             constants["which"] = np.array(part.columns.columns, np.int64)
@@ -299,7 +301,10 @@ def make_heads(reading: Reading) -> dict[str, bytes]:
         absent[[k for k in range(len(EXPRESSIONS)) if k not in reading.expressions]] = ABSENT
     logits = [helper.make_node("MatMul", ["embedding", "picks"], ["told"])]
     if reading.probabilities:
-        logits += [helper.make_node("Max", ["told", "tiny"], ["likely"]), helper.make_node("Log", ["likely"], ["told_log"])]
+        logits += [
+            helper.make_node("Max", ["told", "tiny"], ["likely"]),
+            helper.make_node("Log", ["likely"], ["told_log"]),
+        ]
     single = _model(
         [
             helper.make_node("MatMul", ["embedding", "weights"], ["raised"]),

@@ -84,7 +84,8 @@ class Bundle:
         Raises:
             MtclarError: The crops have another shape or type, or the encoder answers with numbers that are not finite.
         """
-        batches = (crops[start : start + ENCODE_BATCH] for start in range(0, max(len(crops), 1), ENCODE_BATCH))
+        size = int(self.facts.get("encode_batch", ENCODE_BATCH))  # an adopted network may take one face at a time
+        batches = (crops[start : start + size] for start in range(0, max(len(crops), 1), size))
         return np.concatenate([self._ask("encoder.onnx", to_input(batch, self.crop_spec))[0] for batch in batches])
 
     def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -18,6 +18,10 @@ LEAST_EMBEDDING = 17
 """Columns from which an unnamed output is taken for an embedding: more than any list of expressions and labels has."""
 
 
+SAME = 1e-6
+"""Relative difference up to which numbers count as the same."""
+
+
 @dataclass(frozen=True)
 class Columns:
     """Some columns of an output.
@@ -90,7 +94,7 @@ def answers(
         float64 (n, ...) by name; what is no tensor of numbers is left out.
 
     Raises:
-        MtclarError: ONNX Runtime cannot open or run the graph, or an answer is not finite.
+        MtclarError: ONNX Runtime cannot open or run the graph.
     """
     known = {item.name for item in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner if name not in known)
@@ -105,15 +109,7 @@ def answers(
                     found[name].append(value[:1] if value.ndim and picture.batch > 1 else value)
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise MtclarError(f"{path}: fails on a picture of {picture.size} pixels ({_reason(error)}).") from error
-    result = {name: np.stack(values).astype(np.float64)[:, 0] for name, values in found.items() if _rows(values)}
-    for name, value in result.items():
-        if not np.isfinite(value).all():
-            bad = int((~np.isfinite(value.reshape(len(faces), -1))).any(axis=1).sum())
-            raise MtclarError(
-                f"{path}: output '{name}' is NaN or infinite on {bad} of {len(faces)} test faces; check --mean, --std, "
-                "--range and the network itself."
-            )
-    return result
+    return {name: np.stack(values).astype(np.float64)[:, 0] for name, values in found.items() if _rows(values)}
 
 
 def _rows(values: list[np.ndarray]) -> bool:
@@ -182,6 +178,11 @@ def parse_columns(path: Path, option: str, asked: str, outputs: Mapping[str, np.
     return Columns(name, columns)
 
 
+def listed(outputs: Mapping[str, np.ndarray]) -> str:
+    """Names and shapes of outputs, for what is said."""
+    return ", ".join(f"{name} ({', '.join(map(str, ('n', *v.shape[1:])))})" for name, v in outputs.items())
+
+
 def width_of(path: Path, name: str, outputs: Mapping[str, np.ndarray]) -> int:
     """Columns of an output; axes of size 1 after them do not count.
 
@@ -211,8 +212,9 @@ def find_embedding(path: Path, asked: str, outputs: Mapping[str, np.ndarray], in
     for choice in (named, wide, [inner] if inner in flat else []):
         if len(choice) == 1:
             return Columns(choice[0])
-    listed = ", ".join(f"{name} {('n', *value.shape[1:])}".replace("'", "") for name, value in outputs.items())
-    raise MtclarError(f"{path}: which output is the embedding is not clear ({listed}); give it by --embedding.")
+    raise MtclarError(
+        f"{path}: which output is the embedding is not clear ({listed(outputs)}); give it by --embedding."
+    )
 
 
 def find_label(path: Path, what: str, asked: str, outputs: Mapping[str, np.ndarray]) -> Columns | None:
@@ -229,12 +231,28 @@ def find_label(path: Path, what: str, asked: str, outputs: Mapping[str, np.ndarr
     width = width_of(path, found.output, outputs) if found.columns is None else len(found.columns)
     if width != 1:
         raise MtclarError(
-            f"{path}: --{what} {asked} is {width} columns, expected one; say which, for example {found.output}:{width - 1}."
+            f"{path}: --{what} {asked} is {width} columns, expected one; say which, such as {found.output}:{width - 1}."
         )
     return found if found.columns else Columns(found.output, (0,))
 
 
-def values_of(columns: Columns, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The numbers of some columns, float64 (n, width)."""
+def values_of(path: Path, columns: Columns, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The numbers of some columns, float64 (n, width).
+
+    Raises:
+        MtclarError: One is not finite, or they are the same for every face.
+    """
+    width_of(path, columns.output, outputs)
     values = outputs[columns.output].reshape(len(outputs[columns.output]), -1)
-    return values if columns.columns is None else values[:, list(columns.columns)]
+    values = values if columns.columns is None else values[:, list(columns.columns)]
+    if not (fine := np.isfinite(values).all(axis=1)).all():
+        raise MtclarError(
+            f"{path}: output '{columns}' is NaN or infinite on {(~fine).sum()} of {len(values)} test faces; check "
+            "--mean, --std, --range and the network itself."
+        )
+    if (np.ptp(values, axis=0) <= SAME * (1 + np.abs(values).max(axis=0))).all():
+        raise MtclarError(
+            f"{path}: output '{columns}' is the same for {len(values)} different test faces, so it does not depend on "
+            "the picture; check the output, --mean, --std and --range."
+        )
+    return values
