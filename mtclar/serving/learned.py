@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from mtclar.data.store import FacesStore
-from mtclar.data.tables import SPLITS
+from mtclar.data.tables import SPLITS, SYNTHESIS, read_table
 
 MEASURED = ("skin", "age", "yaw", "pitch", "roll", "brightness", "face_px", "blur_px", "covered")
-"""Columns of synthesis.parquet that are told by their range."""
+"""Columns of `tables.SYNTHESIS` that are told by their range."""
 
 COUNTED = ("covering", "codec")
-"""Columns of synthesis.parquet that are told by the share of each value."""
+"""Columns of `tables.SYNTHESIS` that are told by the share of each value."""
 
 _RANGE = (0.01, 0.5, 0.99)
 
@@ -55,7 +54,7 @@ def training(checkpoint: Path) -> dict[str, Any]:
 
 
 def _made(path: Path, table: pd.DataFrame) -> dict[str, Any]:
-    made = pq.read_table(path, columns=[*MEASURED, *COUNTED]).to_pandas()
+    made = read_table(path, SYNTHESIS)
     made = made[(table["split"] == "train").to_numpy()]
     known = {name: made[name].dropna() for name in (*MEASURED, *COUNTED)}
     known = {name: values for name, values in known.items() if len(values)}

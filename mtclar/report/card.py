@@ -1,0 +1,182 @@
+"""The model card: what a model is, whom it learned from, how well it does, what it is for and what it is not for.
+
+Made from the bundle's facts and from what was measured, so that no number in it can differ from them. What was not
+measured is said to be not measured. The headings follow Mitchell et al., "Model Cards for Model Reporting" (2019).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mtclar.report import card_tables as tables
+
+MADE = frozenset({"sample", "synthetic"})
+"""Data sets whose people do not exist."""
+
+_GROUPS = {
+    "skin": "skin colour",
+    "yaw": "pose (degrees turned to the side)",
+    "covering": "what covers the face",
+    "age": "age in looks",
+    "face_px": "size of the face in the picture (pixels)",
+}
+
+_USE = """\
+Labelling expressions in video for research and for building other software: a person labels a few frames and checks
+the result, and the model fills in the others. Ratings of valence (unpleasant to pleasant) and arousal (calm to excited)
+of *how a face looks*, in [-1, 1]. It is not a measurement of what somebody feels."""
+
+_LIMITS = """\
+- A face is not a feeling. People smile in pain and hide joy; expression and feeling differ by situation, person and
+  culture. The labels are of expressions, as the anchors' rater reads them.
+- With anchors of the person, their level and range are the person's own. Without any, both are guesses from how the
+  faces it learned from look, and the bands are wider.
+- Arousal shows less in a still face than valence does.
+- Expect larger errors where a hand, hair, a mask or dark glasses cover the face, where it is seen from the side, in
+  crying and in laughing with closed eyes, while somebody speaks, and where faces are dark, blurred or small, as in
+  films. There the labels have to rest on the anchors and on time; give more anchors.
+- Faces that the detector does not find get no label: mostly those turned far to the side.
+- Age and skin colour of made people are a choice of colours and shapes, not of lives. Equal accuracy on them does not
+  show equal accuracy on real people. Children, and people whose faces move little or differently (palsy, scars,
+  autism, Parkinson's disease), were not tested at all.
+- A rating is an opinion: another person gives another one. The real test below has as many clips and ratings as it
+  says and no more; its intervals tell how uncertain it is, not whether its people are like yours."""
+
+_NOT_FOR = """\
+- Decisions about a person: hiring, school, insurance, credit, policing, border control, medical or psychological
+  diagnosis.
+- Watching people: surveillance, monitoring of workers, pupils, drivers or customers.
+- Finding out lies, intentions, guilt, attention or character.
+- Telling an individual's emotions without their informed consent.
+
+In the European Union, Article 5 of the AI Act (Regulation (EU) 2024/1689) prohibits AI systems that infer the emotions
+of people at work or in education, except for medical or safety reasons, and other uses of emotion recognition carry
+duties. The licence forbids no use; the law where you are may. This is not legal advice."""
+
+_REPRODUCE = """\
+```
+mtclar synthesize --params recipes/shipped.yaml --out build/synthetic
+mtclar validate --params recipes/shipped.yaml --faces build/synthetic --out build/validate
+mtclar pair --params recipes/shipped.yaml --faces build/synthetic --verdict build/validate --out build/pair
+mtclar train --params recipes/shipped.yaml --faces build/synthetic --pairs build/pair --out build/train
+mtclar evaluate --params recipes/shipped.yaml --faces build/synthetic --pairs build/pair --checkpoint build/train \\
+  --out build/evaluate
+mtclar export --params recipes/shipped.yaml --checkpoint build/train --faces build/synthetic \\
+  --evaluation build/evaluate --out build/export
+mtclar evaluate --params recipes/shipped.yaml --real CLIPS --model build/export --out build/real
+mtclar models ship --bundle build/export --evaluation build/evaluate --real build/real --out build/ship
+```"""
+
+
+def model_card(facts: Mapping[str, Any], metrics: Mapping[str, Any], real: Mapping[str, Any]) -> str:
+    """Writes the card.
+
+    Args:
+        facts: Of bundle.json, with `name` and `version`.
+        metrics: Content of metrics.json; may lack parts.
+        real: Content of real.json; empty if no real face was judged.
+
+    Returns:
+        Markdown.
+    """
+    sections = {
+        "What it is": _identity(facts),
+        "Whom it learned from": _learned(facts),
+        "What it is for": _USE,
+        "Limits": _LIMITS,
+        "What it must not be used for": _NOT_FOR,
+        "Accuracy on people it has not seen": _unseen(metrics),
+        "Accuracy on real people": _real(real),
+        "Bands": tables.coverage(metrics),
+        "Licence and credits": _licence(facts),
+        "How to make it again": _REPRODUCE + "\n\n" + _revisions(facts),
+    }
+    title = f"# Model card: {facts['name']} {facts['version']}"
+    return "\n\n".join([title, *(f"## {name}\n\n{body}" for name, body in sections.items())]) + "\n"
+
+
+def _identity(facts: Mapping[str, Any]) -> str:
+    crop, size = facts["crop"], sum(item["bytes"] for name, item in facts["files"].items() if name.endswith(".onnx"))
+    settings = facts.get("training", {}).get("settings", {})
+    rows = [
+        ["made by", f"mtclar {facts['mtclar_version']}"],
+        ["encoder", settings.get("encoder")],
+        ["what it sees of a face", f"{crop['input_size']} × {crop['input_size']} pixels"],
+        ["what it answers", ", ".join(facts["tasks"]) + ", of two faces; valence, arousal and expression of one"],
+        ["graphs", f"ONNX, {size / 1e6:.1f} MB"],
+        ["speed", "not measured here; `make bench` shows it for your machine"],
+    ]
+    words = (
+        "A Siamese network that reads valence and arousal from faces, and the difference between two faces (the method "
+        "of MT-CLAR, arXiv 2308.02173). `mtclar label` joins what it reads with a few frames that a person has "
+        "labelled, the anchors, and gives every frame of a video a label with a band."
+    )
+    return f"{words}\n\n{tables.table(['', ''], rows, numbers=False)}"
+
+
+def _learned(facts: Mapping[str, Any]) -> str:
+    learned = facts.get("learned_from")
+    if not learned:
+        return "Not known: the bundle does not say."
+    names = ", ".join(learned["datasets"])
+    if set(learned["datasets"]) <= MADE:
+        words = (
+            "Nobody who exists. No picture of a real person was used: every face was drawn by a program, from a random "
+            "mixture of the directions in which human faces differ and with an expression made to fit its label (data: "
+            f"{names}). Those directions were found by the authors of the face model, in scans of people (CREDITS.md)."
+        )
+    else:
+        words = f"People in the data sets {names}; see the licences below."
+    settings = facts.get("training", {}).get("settings", {})
+    said = {name: settings[name] for name in ("seed", "epochs", "augmentation", "augment") if name in settings}
+    trained = f"Trained with {', '.join(f'{key} {value}' for key, value in said.items())}; " if said else ""
+    return "\n\n".join(
+        [
+            words,
+            tables.people(learned),
+            "The test people took no part in training or calibration.",
+            tables.ranges(learned),
+            f"{trained}all settings stand in bundle.json.",
+        ]
+    )
+
+
+def _unseen(metrics: Mapping[str, Any]) -> str:
+    count = metrics.get("n_people")
+    judged = f"{count} people of the kind it learned from, none of them seen in training. " if count else ""
+    parts = [
+        f"{judged}RMSE: smaller is better. CCC: 1 is perfect. Brackets are 95 % intervals.",
+        tables.synthetic(metrics),
+    ]
+    parts.append(tables.worst(metrics))
+    for name, words in _GROUPS.items():
+        parts += [f"### By {words}", tables.groups(metrics, name)]
+    return "\n\n".join(parts)
+
+
+def _real(real: Mapping[str, Any]) -> str:
+    clips = real.get("clips") or []
+    if not clips and not real.get("portraits"):
+        return tables.NOT_MEASURED
+    rated = sum(clip["rated"] for clip in clips)
+    words = (
+        f"{len(clips)} clip{'s' if len(clips) != 1 else ''} with {rated} frames rated by people. For each number of "
+        "anchors, so many of the rated frames are given, in every placement or, where there are more, in "
+        f"{real.get('limit')} at random, and the other rated frames are scored. Copying the latest anchor, straight "
+        "lines and a smooth curve through the anchors are what the same anchors give without a model."
+    )
+    words += " “In band” is the share of ratings inside the band of their frame."
+    parts = [words, tables.real_clips(real)] if clips else []
+    return "\n\n".join([*parts, "### Portraits, without an anchor", tables.portraits(real)])
+
+
+def _licence(facts: Mapping[str, Any]) -> str:
+    rows = [[what, terms] for what, terms in facts["licences"].items()]
+    return (
+        tables.table(["", "terms"], rows, numbers=False) + "\n\nThe texts lie beside this card: LICENSE and CREDITS.md."
+    )
+
+
+def _revisions(facts: Mapping[str, Any]) -> str:
+    return f"Code revision {facts['git_revision']}, data revision {facts['data_revision']}."
