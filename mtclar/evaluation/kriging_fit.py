@@ -25,6 +25,7 @@ START = Terms(
     move_s=0.5,
     gain=0.8,
     offset=0.1,
+    scale=0.3,
     drift=0.1,
     drift_s=0.5,
     look=0.08,

@@ -4,11 +4,9 @@ A network's reading is a smooth function of the picture, so the likelihood of th
 that similar pictures share. What counts is what the fusion is for: the log density of the labels of frames that are no
 anchors, given anchors and readings.
 
-The gradient is the adjoint of the posterior. With A the covariance of truth and observed, C that of the observed, S
-that of the truth, r what was observed less its mean, G = A inv(C), a = inv(C) r, and g, h the derivatives of the loss
-by mean and variance,
-
-    dL = <g a' - 2 diag(h) G, dA> + <G' diag(h) G - G'g a', dC> + h . diag(dS) + g' G dr.
+The gradient is the adjoint of the posterior, one line of it after the other from the last to the first. With K the
+covariance of the truth, C that of the readings, B = gain K inv(C) and d the readings less their mean, a stretch is read
+as e = B d, and left is Q = K - gain B K + scale^2 e e'. Of Q the anchors' rows and columns then take in their labels.
 """
 
 from __future__ import annotations
@@ -70,19 +68,18 @@ def loss(terms: Terms, batch: Batch) -> tuple[float, dict[str, float]]:
     constant = np.where(both, terms.offset**2 + (0.0 if batch.levelled else CONSTANT**2), 0.0)
     added = constant + lasting + alike + white[:, :, None] * np.eye(n) + pad
 
-    observed = np.empty((c, k + n, k + n))
-    observed[:, :k, :k] = truth[:, :k, :k] + terms.rater**2 * np.eye(k)
-    observed[:, :k, k:] = terms.gain * truth[:, :k]
-    observed[:, k:, :k] = observed[:, :k, k:].swapaxes(1, 2)
-    observed[:, k:, k:] = terms.gain**2 * truth + added
-    seen = np.concatenate([truth[:, :, :k], terms.gain * truth], axis=2)
-    rest = np.concatenate([batch.truth[:, :k] - terms.mean, batch.readings - terms.gain * terms.mean], axis=1)
-    rest[:, k:] *= real
-    precision = np.linalg.inv(observed)
-    told = np.einsum("cij,cj->ci", precision, rest)
-    lever = seen @ precision
-    mean = terms.mean + np.einsum("cij,cj->ci", seen, told)
-    variance = np.einsum("cii->ci", truth) - np.einsum("cij,cij->ci", lever, seen) + terms.rater**2
+    rest = (batch.readings - terms.gain * terms.mean) * real
+    precision = np.linalg.inv(terms.gain**2 * truth + added)
+    smooth = terms.gain * truth @ precision
+    pull = np.einsum("cij,cj->ci", precision, rest)
+    read = np.einsum("cij,cj->ci", smooth, rest)
+    left = truth - terms.gain * smooth @ truth + terms.scale**2 * read[:, :, None] * read[:, None, :]
+    seen = left[:, :, :k]
+    certain = np.linalg.inv(left[:, :k, :k] + terms.rater**2 * np.eye(k))
+    told = np.einsum("cij,cj->ci", certain, batch.truth[:, :k] - terms.mean - read[:, :k])
+    lever = seen @ certain
+    mean = terms.mean + read + np.einsum("cij,cj->ci", seen, told)
+    variance = np.einsum("cii->ci", left) - np.einsum("cij,cij->ci", lever, seen) + terms.rater**2
     variance = np.maximum(variance, 0.25 * terms.rater**2)
 
     asked = real.copy()
@@ -91,20 +88,27 @@ def loss(terms: Terms, batch: Batch) -> tuple[float, dict[str, float]]:
     miss = mean - batch.truth
     value = float(np.sum(share * 0.5 * (miss**2 / variance + np.log(variance))))
 
-    g, h = share * miss / variance, share * 0.5 * (1.0 / variance - miss**2 / variance**2)
-    by_seen = g[:, :, None] * told[:, None, :] - 2.0 * h[:, :, None] * lever
-    pull = np.einsum("cij,ci->cj", lever, g)
-    by_observed = (lever * h[:, :, None]).swapaxes(1, 2) @ lever - pull[:, :, None] * told[:, None, :]
-    by_added = by_observed[:, k:, k:]
-    by_truth = terms.gain * by_seen[:, :, k:] + terms.gain**2 * by_added + h[:, :, None] * np.eye(n)
-    by_truth[:, :, :k] += by_seen[:, :, :k] + terms.gain * by_observed[:, k:, :k]
-    by_truth[:, :k, :] += terms.gain * by_observed[:, :k, k:]
-    by_truth[:, :k, :k] += by_observed[:, :k, :k]
+    by_mean, by_variance = share * miss / variance, share * 0.5 * (1.0 / variance - miss**2 / variance**2)
+    passed = np.einsum("cij,ci->cj", lever, by_mean)
+    by_labels = (lever * by_variance[:, :, None]).swapaxes(1, 2) @ lever - passed[:, :, None] * told[:, None, :]
+    by_left = by_variance[:, :, None] * np.eye(n)
+    by_left[:, :, :k] += by_mean[:, :, None] * told[:, None, :] - 2.0 * by_variance[:, :, None] * lever
+    by_left[:, :k, :k] += by_labels
+    by_read = by_mean + terms.scale**2 * np.einsum("cij,cj->ci", by_left + by_left.swapaxes(1, 2), read)
+    by_read[:, :k] -= passed
+    back = np.einsum("cij,ci->cj", smooth, by_read)
+    by_added = smooth.swapaxes(1, 2) @ by_left @ smooth - back[:, :, None] * pull[:, None, :]
+    by_truth = (
+        by_left
+        - terms.gain * (by_left @ smooth + smooth.swapaxes(1, 2) @ by_left)
+        + terms.gain * by_read[:, :, None] * pull[:, None, :]
+        + terms.gain**2 * by_added
+    )
     by_gain = (
-        np.sum(by_seen[:, :, k:] * truth)
-        + np.sum((by_observed[:, :k, k:] + by_observed[:, k:, :k].swapaxes(1, 2)) * truth[:, :k])
+        np.sum(by_read * np.einsum("cij,cj->ci", truth, pull))
+        - terms.mean * np.sum(back * real)
+        - 2.0 * np.sum(by_left * (smooth @ truth))
         + 2.0 * terms.gain * np.sum(by_added * truth)
-        - terms.mean * np.sum(pull[:, k:] * real)
     )
     by_white = np.einsum("cii->ci", by_added) * white
     gradient = {
@@ -113,6 +117,7 @@ def loss(terms: Terms, batch: Batch) -> tuple[float, dict[str, float]]:
         "move_s": terms.move**2 * np.sum(by_truth * np.where(both, near**2 * fall, 0.0)),
         "gain": terms.gain * by_gain,
         "offset": 2.0 * terms.offset**2 * np.sum(np.where(both, by_added, 0.0)),
+        "scale": 2.0 * terms.scale**2 * np.einsum("ci,cij,cj->", read, by_left, read),
         "drift": 2.0 * np.sum(by_added * lasting),
         "drift_s": np.sum(by_added * lasting * batch.gaps) / terms.drift_s,
         "look": 2.0 * np.sum(by_added * alike),
@@ -120,6 +125,6 @@ def loss(terms: Terms, batch: Batch) -> tuple[float, dict[str, float]]:
         "noise": 2.0 * np.sum(by_white),
         "haze": np.sum(by_added * lasting * (halves[:, :, None] + halves[:, None, :]))
         + 2.0 * np.sum(by_white * halves),
-        "rater": 2.0 * terms.rater**2 * (np.sum(np.einsum("cii->ci", by_observed[:, :k, :k])) + np.sum(h)),
+        "rater": 2.0 * terms.rater**2 * (np.einsum("cii->", by_labels) + np.sum(by_variance)),
     }
     return value, {name: float(part) for name, part in gradient.items()}

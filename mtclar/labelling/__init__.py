@@ -5,10 +5,11 @@ Evaluate and label both end in `fuse_compared`, so what is judged is what labels
 
 from mtclar.labelling.bands import bound_krige, confidence, half_bands, half_widths
 from mtclar.labelling.baselines import copy_latest, interpolate, pchip
-from mtclar.labelling.engine import Estimate, compare_all, fuse_compared, label_frames, label_track
+from mtclar.labelling.engine import Estimate, compare_all, fuse_compared, label_frames
 from mtclar.labelling.fusion import METHODS, fuse, fusion_weights
 from mtclar.labelling.kriging import Kriging, Terms
 from mtclar.labelling.support import Compare, Compared, Krige, Queries, Support, Votes
+from mtclar.labelling.track import label_track
 from mtclar.labelling.windows import krige
 
 __all__ = [

@@ -23,7 +23,7 @@ def half_widths(calibration: Mapping[str, Any] | None) -> np.ndarray:
     return _two(calibration, "half-width")
 
 
-def half_bands(calibration: Mapping[str, Any] | None, sd: np.ndarray) -> np.ndarray:
+def half_bands(calibration: Mapping[str, Any] | None, sd: np.ndarray, *, zero_shot: bool = False) -> np.ndarray:
     """Half of the band of every frame, (n, 2): valence, arousal.
 
     Where the fusion gives a standard deviation it is the calibrated multiple of it, else the calibrated half-width.
@@ -31,6 +31,7 @@ def half_bands(calibration: Mapping[str, Any] | None, sd: np.ndarray) -> np.ndar
     Args:
         calibration: Of the bundle, or None.
         sd: Standard deviations of the labels (n, 2), NaN where the fusion has none (`Estimate.sd`).
+        zero_shot: Whether no anchor had a say: multiples and half-widths for that were measured apart.
 
     Returns:
         float64 (n, 2), NaN where the calibration does not say.
@@ -38,8 +39,11 @@ def half_bands(calibration: Mapping[str, Any] | None, sd: np.ndarray) -> np.ndar
     Raises:
         MtclarError: What the calibration holds is no number or is below 0.
     """
-    multiples = _two((calibration or {}).get("multiples"), "multiple of the standard deviation")
-    return np.where(np.isfinite(sd), multiples * sd, half_widths(calibration))
+    known = calibration or {}
+    multiples = known.get("multiples_zero_shot" if zero_shot else "multiples")
+    widths = known.get("zero_shot") if zero_shot else known
+    reach = _two(multiples, "multiple of the standard deviation") * sd
+    return np.where(np.isfinite(sd), reach, _two(widths, "half-width"))
 
 
 def confidence(half: np.ndarray, spread: np.ndarray) -> np.ndarray:

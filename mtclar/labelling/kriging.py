@@ -15,7 +15,15 @@ is 0 where the supervised head says at what level a face stands, else unknown: c
 
 The label of a frame is the mean of y given the labels of the anchors and the readings of all frames. So a clear face is
 read, a dark or turned one is bridged in time from frames that are clear, one anchor alone is its label plus the
-reading's difference, and close anchors are joined by a smooth line.
+reading's difference, and close anchors are joined by a smooth line. Without an anchor it is what the readings say.
+
+People differ in how much they show, and raters in how much they make of it. With e the mean of y given the readings
+alone, a label stands at
+
+    y_i + slope (e_i - mean),
+
+where `slope` belongs to the person and is 0 on the mean, with a standard deviation of `scale`: a random slope, that is
+ridge regression of the labels on what is read, which anchors alone can tell.
 
 Kriging is Gaussian process regression; formulas after Rasmussen and Williams 2006, chapters 2 and 5.4.2.
 """
@@ -34,7 +42,7 @@ DIMENSIONS = ("valence", "arousal")
 CONSTANT = 2.0
 """Standard deviation of the constant where it is unknown: so wide that only anchors say where the readings lie."""
 KINSHIP = 0.5
-"""Share of a person's offset (as a variance) that is the same in another track of that person."""
+"""Share of a person's offset and slope (as variances) that is the same in another track of that person."""
 LEAST_QUALITY = 0.01
 
 
@@ -48,6 +56,7 @@ class Terms:
         move_s: How long a movement lasts, in seconds.
         gain: What the reading makes of a unit of truth.
         offset: Standard deviation of a person's offset.
+        scale: Standard deviation of a person's slope.
         drift, drift_s: Standard deviation of the error that lasts, and how long in seconds.
         look, look_scale: Standard deviation of the error that similar pictures share, and the distance of embeddings
             over which they do.
@@ -62,6 +71,7 @@ class Terms:
     move_s: float
     gain: float
     offset: float
+    scale: float
     drift: float
     drift_s: float
     look: float
@@ -141,16 +151,21 @@ def covariances(terms: Terms, points: Points) -> tuple[np.ndarray, np.ndarray]:
     apart_s = np.abs(times_s[:, None] - times_s)
     truth = np.where(together, terms.level**2 + terms.move**2 * matern(apart_s / terms.move_s), 0.0)
 
-    own = points.own_person | points.own_track
-    kin = np.where(points.own_track[:, None] & points.own_track, 1.0, np.where(own[:, None] & own, KINSHIP, 0.0))
-    np.fill_diagonal(kin, 1.0)
     unsure = points.quality ** (-terms.haze / 2)
-    added = (0.0 if points.levelled else CONSTANT**2) + kin * terms.offset**2
+    added = (0.0 if points.levelled else CONSTANT**2) + kinship(points) * terms.offset**2
     lasting = np.where(together, np.exp(-apart_s / terms.drift_s), 0.0)
     added += terms.drift**2 * np.outer(unsure, unsure) * lasting
     added += terms.look**2 * np.exp(-points.distances / (2 * terms.look_scale**2))
     added[np.diag_indices(n)] += (terms.noise * unsure) ** 2
     return truth, added
+
+
+def kinship(points: Points) -> np.ndarray:
+    """How much of what belongs to a person two points share (n, n): all within the track, nothing among strangers."""
+    own = points.own_person | points.own_track
+    kin = np.where(points.own_track[:, None] & points.own_track, 1.0, np.where(own[:, None] & own, KINSHIP, 0.0))
+    np.fill_diagonal(kin, 1.0)
+    return kin
 
 
 def matern(distance: np.ndarray) -> np.ndarray:
@@ -175,30 +190,27 @@ class Posterior:
 
 
 def posterior(terms: Terms, points: Points, labels: np.ndarray, weights: np.ndarray) -> Posterior:
-    """Krige one dimension.
+    """Krige one dimension: first the readings are taken in, then the labels of the anchors.
 
     Args:
         terms: Its hyper-parameters.
-        points: n points, the k anchors first.
+        points: n points, the k anchors first; there need not be any.
         labels: Of the anchors (k,).
         weights: The rater's trust in each (k,), > 0: its variance is divided by it.
     """
-    k, n = len(labels), len(points.times_s)
+    k = len(labels)
     truth, added = covariances(terms, points)
-    # Observed are k labels, then n readings.
-    observed = np.empty((k + n, k + n))
-    observed[:k, :k] = truth[:k, :k] + np.diag(terms.rater**2 / weights)
-    observed[:k, k:] = terms.gain * truth[:k]
-    observed[k:, :k] = observed[:k, k:].T
-    observed[k:, k:] = terms.gain**2 * truth + added
-    seen = np.concatenate([truth[:, :k], terms.gain * truth], axis=1)
-    precision = np.linalg.inv(observed)
-    told = precision @ np.concatenate([labels - terms.mean, points.readings - terms.gain * terms.mean])
-    variance = np.diag(truth) - np.einsum("ij,ij->i", seen @ precision, seen)
+    smooth = np.linalg.solve(terms.gain**2 * truth + added, terms.gain * truth).T
+    read = smooth @ (points.readings - terms.gain * terms.mean)
+    left = truth - terms.gain * smooth @ truth + terms.scale**2 * kinship(points) * np.outer(read, read)
+    precision = np.linalg.inv(left[:k, :k] + np.diag(terms.rater**2 / weights))
+    told = precision @ (labels - terms.mean - read[:k])
+    lever = left[:, :k] @ precision
+    variance = np.diag(left) - np.einsum("ij,ij->i", lever, left[:, :k])
     # Without label i its mean lies told_i / precision_ii away, with variance 1 / precision_ii.
-    certain = np.diag(precision)[:k]
+    certain = np.diag(precision)
     return Posterior(
-        mean=terms.mean + seen @ told,
+        mean=terms.mean + read + left[:, :k] @ told,
         sd=np.sqrt(np.maximum(variance, 0.0) + terms.rater**2),
-        foretold=float(0.5 * np.sum(np.log(certain / (2 * np.pi)) - told[:k] ** 2 / certain)),
+        foretold=float(0.5 * np.sum(np.log(certain / (2 * np.pi)) - told**2 / certain)),
     )

@@ -48,10 +48,10 @@ class Queries:
 
 @dataclass(frozen=True)
 class Support:
-    """The labelled faces that speak.
+    """The labelled faces that speak; where there is none of them, frames are labelled from what is read in them alone.
 
     Attributes:
-        embeddings: float32 (k, d), k >= 1, none of them NaN.
+        embeddings: float32 (k, d), none of them NaN.
         labels: float64 (k, 2), valence and arousal in [-1, 1].
         times_s: float64 (k,), NaN for an anchor that is not on the timeline of the frames to label.
         own_track: bool (k,), whether an anchor is of the track that is labelled.
@@ -71,9 +71,9 @@ class Support:
 
     def __post_init__(self) -> None:
         k = len(self.embeddings)
-        if np.ndim(self.embeddings) != 2 or not k or np.shape(self.labels) != (k, 2):
+        if np.ndim(self.embeddings) != 2 or np.shape(self.labels) != (k, 2):
             shapes = f"{np.shape(self.embeddings)} and {np.shape(self.labels)}"
-            raise MtclarError(f"expected at least one anchor with an embedding (k, d) and labels (k, 2), got {shapes}.")
+            raise MtclarError(f"expected anchors with embeddings (k, d) and labels (k, 2), got {shapes}.")
         if not (np.abs(self.labels) <= 1).all():  # NaN fails too
             raise MtclarError("an anchor's valence or arousal is unknown or outside -1 to 1; correct or leave it out.")
         for name in ("times_s", "own_track", "own_person", "weights", "quality"):
@@ -83,6 +83,12 @@ class Support:
 
     def __len__(self) -> int:
         return len(self.embeddings)
+
+    @classmethod
+    def none(cls, dimensions: int) -> Support:
+        """No anchor, of a model whose embeddings have so many dimensions."""
+        nobody, never = np.empty(0, bool), np.empty(0)
+        return cls(np.empty((0, dimensions)), np.empty((0, 2)), never, nobody, nobody, never, never, np.empty((0, 2)))
 
     def joined(self, other: Support) -> Support:
         """These anchors, then the others; what one side does not know of its anchors is not known of any."""

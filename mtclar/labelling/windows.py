@@ -2,7 +2,7 @@
 
 A window's frames are kriged together with those of a margin on both sides, all anchors among them, the nearest anchors
 before and after with the frames beside those, and some anchors that are not on the timeline; only the frames between
-the margins are kept.
+the margins are kept. There need not be an anchor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ NEAREST = 12
 BESIDE = 96
 """Frames beside those anchors, shared among them."""
 ERRORS, OFFSETS = np.exp2(np.arange(-1.0, 1.25, 0.5)), np.exp2(np.arange(0.0, 3.5, 0.5))
-"""Candidates for a clip's errors (drift, look, noise) and for its offset, over what they were on validation people."""
+"""Candidates for a clip's errors (drift, look, noise) and for how unlike others its person is (offset and scale), over
+what they were on validation people."""
 ERROR_SPREAD, OFFSET_SPREAD = 0.35, 0.5
 """Standard deviation of the logarithms of those factors from clip to clip."""
 LEVEL_SHARE = 0.5
@@ -94,15 +95,16 @@ def _points(votes: Votes, anchors: np.ndarray, frames: np.ndarray) -> tuple[tupl
     places[places < 0] = k + np.arange(len(free))
 
     quality = np.concatenate([_known(support.quality, anchors), _known(queries.quality, free)])
-    # Votes hold the anchors' labels; what the network alone says is averaged over the anchors it was compared with,
-    # each as far as it can be seen.
-    trusted = quality[:k] / quality[:k].sum()
-    told = np.concatenate([votes.among[np.ix_(anchors, anchors)], votes.votes[np.ix_(free, anchors)]])
-    readings = np.einsum("nkd,k->nd", told - support.labels[anchors], trusted)
     levels = np.concatenate([_said(support.levels, anchors), _said(queries.levels, free)])
-    levelled = bool(np.isfinite(levels).all())
-    if levelled:
-        readings = LEVEL_SHARE * levels + (1 - LEVEL_SHARE) * (readings + trusted @ levels[:k])
+    levelled, readings = bool(np.isfinite(levels).all()), levels
+    if k:
+        # Votes hold the anchors' labels; what the network alone says is averaged over the anchors it was compared
+        # with, each as far as it can be seen.
+        trusted = quality[:k] / quality[:k].sum()
+        told = np.concatenate([votes.among[np.ix_(anchors, anchors)], votes.votes[np.ix_(free, anchors)]])
+        readings = np.einsum("nkd,k->nd", told - support.labels[anchors], trusted)
+        if levelled:
+            readings = LEVEL_SHARE * levels + (1 - LEVEL_SHARE) * (readings + trusted @ levels[:k])
     embeddings = np.concatenate([support.embeddings[anchors], queries.embeddings[free]]).astype(np.float64)
     squares = (embeddings**2).sum(axis=1)
     own = np.ones(len(free), bool)
@@ -131,7 +133,7 @@ def _said(levels: np.ndarray | None, some: np.ndarray) -> np.ndarray:
 
 
 def _refined(votes: Votes, kriging: Kriging, timed: np.ndarray) -> tuple[Terms, Terms]:
-    """Hyper-parameters with errors and offset as large as this track's own anchors say.
+    """Hyper-parameters with errors, offset and scale as large as this track's own anchors say.
 
     Each anchor's label is foretold from the other anchors and the readings at all of them (leave-one-out). Every
     pair of factors is weighed by the density it gives the labels and by normal priors on their logarithms around 0, and
@@ -160,6 +162,7 @@ def _scaled(terms: Terms, error: float, offset: float) -> Terms:
     return replace(
         terms,
         offset=terms.offset * offset,
+        scale=terms.scale * offset,
         drift=terms.drift * error,
         look=terms.look * error,
         noise=terms.noise * error,

@@ -73,9 +73,7 @@ def test_a_trusted_anchor_counts_for_more():
     np.testing.assert_allclose(estimate.spread[10], apart * np.sqrt(0.75 * 0.25), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("rows", "says"), [([3, 40], "40 frames"), ([-1], "names row"), ([3, 3], "same frame"), ([], "at least one anchor")]
-)
+@pytest.mark.parametrize(("rows", "says"), [([3, 40], "40 frames"), ([-1], "names row"), ([3, 3], "same frame")])
 def test_anchors_that_do_not_fit_the_track_are_refused(rows, says):
     rows = np.array(rows, int)
     with pytest.raises(MtclarError, match=says):
@@ -194,3 +192,47 @@ def test_anchors_from_elsewhere_alone_are_enough():
     )
     np.testing.assert_allclose(found.labels, TRUTH, atol=1e-6)
     assert not found.is_anchor.any()
+
+
+LEVELS = TRUTH * 0.9 + 0.05
+NOBODY = Support.none(EMBEDDINGS.shape[1])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_an_anchor_labels_are_what_the_supervised_head_says(method):
+    found = label_frames(Queries(EMBEDDINGS, TIMES, None, LEVELS * 1.5), NOBODY, half, method=method, time_scale_s=1.0)
+    np.testing.assert_array_equal(found.labels, np.clip(LEVELS * 1.5, -1, 1))
+    assert found.zero_shot
+    assert found.used.shape == (N, 0)
+    assert np.isnan(found.sd).all()
+
+
+def test_without_an_anchor_kriging_is_asked_with_no_votes():
+    seen = []
+
+    def krige(votes):
+        seen.append(votes)
+        return votes.queries.levels * 3, np.full((len(votes.queries), 2), 0.25)
+
+    queries = Queries(EMBEDDINGS, TIMES, None, LEVELS)
+    found = label_frames(queries, NOBODY, half, method="kriging", time_scale_s=1.0, krige=krige)
+    assert seen[0].votes.shape == (N, 0, 2)
+    np.testing.assert_array_equal(found.labels, np.clip(LEVELS * 3, -1, 1))
+    assert (found.sd == 0.25).all()
+
+
+def test_a_track_without_anchors_is_labelled_where_there_is_a_face():
+    embeddings = EMBEDDINGS.copy()
+    embeddings[5] = np.nan
+    none = np.empty(0, int)
+    found = label_track(embeddings, TIMES, none, np.empty((0, 2)), half, method="time", time_scale_s=1.0, levels=LEVELS)
+    np.testing.assert_array_equal(found.labels[6:], LEVELS[6:])
+    assert np.isnan(found.labels[5]).all()
+    assert found.zero_shot
+    assert not found.is_anchor.any()
+
+
+@pytest.mark.parametrize("levels", [None, np.full((N, 2), np.nan)])
+def test_a_model_without_a_supervised_head_needs_an_anchor(levels):
+    with pytest.raises(MtclarError, match="cannot label without an anchor"):
+        label_frames(Queries(EMBEDDINGS, TIMES, None, levels), NOBODY, half, method="time", time_scale_s=1.0)

@@ -75,10 +75,34 @@ def test_the_posterior_is_the_conditional_of_the_joint_gaussian():
     ask = np.eye(n, 2 * n + k)
     lever = ask @ root @ see.T @ np.linalg.pinv(see @ root @ see.T)
     surprise = np.concatenate([labels - TERMS.mean, points.readings - TERMS.gain * TERMS.mean])
-    found = posterior(TERMS, points, labels, weights)
+    found = posterior(replace(TERMS, scale=0.0), points, labels, weights)
     np.testing.assert_allclose(found.mean, TERMS.mean + lever @ surprise, atol=1e-8)
     variance = np.diag(ask @ root @ ask.T - lever @ see @ root @ ask.T)
     np.testing.assert_allclose(found.sd**2, variance + TERMS.rater**2, atol=1e-8)
+
+
+def test_a_slope_of_the_person_is_drawn_on_what_the_readings_alone_say():
+    """By hand: the posterior without anchors is the prior of a regression on its mean, solved with the slope shown."""
+    points, terms = points_of(np.random.default_rng(3), 9, levelled=True), replace(TERMS, scale=0.5)
+    labels, weights, k = np.array([0.6, -0.5, 0.2]), np.array([1.0, 2.0, 0.5]), 3
+    truth, added = slow_covariances(points)
+    share = terms.gain * truth @ np.linalg.pinv(terms.gain**2 * truth + added)
+    read = share @ (points.readings - terms.gain * terms.mean)
+    rest = truth - terms.gain * share @ truth
+    # Unknown are the slope, then what is left of the truth; seen are the anchors' labels less what was read.
+    root = np.zeros((10, 10))
+    root[0, 0], root[1:, 1:] = terms.scale**2, rest
+    see = np.concatenate([read[:, None], np.eye(9)], axis=1)
+    noise = np.diag(terms.rater**2 / weights)
+    lever = root @ see[:k].T @ np.linalg.pinv(see[:k] @ root @ see[:k].T + noise)
+    unknown = lever @ (labels - terms.mean - read[:k])
+    found = posterior(terms, points, labels, weights)
+    np.testing.assert_allclose(found.mean, terms.mean + read + see @ unknown, atol=1e-8)
+    variance = np.diag(see @ (root - lever @ see[:k] @ root) @ see.T)
+    np.testing.assert_allclose(found.sd**2, variance + terms.rater**2, atol=1e-8)
+    alone = posterior(terms, points, np.empty(0), np.empty(0))
+    np.testing.assert_allclose(alone.mean, terms.mean + read, atol=1e-8)
+    np.testing.assert_allclose(alone.sd**2, np.diag(rest) + (terms.scale * read) ** 2 + terms.rater**2, atol=1e-8)
 
 
 def test_the_closed_form_of_leaving_one_anchor_out_is_what_leaving_it_out_gives():
@@ -111,7 +135,10 @@ def test_whatever_the_points_the_label_is_finite_and_no_surer_than_a_rater_nor_l
     found = posterior(TERMS, points, rng.uniform(-1, 1, k), rng.uniform(0.1, 3, k))
     assert np.isfinite(found.mean).all()
     assert (found.sd >= TERMS.rater - 1e-9).all()
-    assert (found.sd**2 <= TERMS.level**2 + TERMS.move**2 + TERMS.rater**2 + 1e-9).all()
+    # A person's slope is a doubt of its own, about what is read.
+    read = posterior(TERMS, points, np.empty(0), np.empty(0)).mean - TERMS.mean
+    known = TERMS.level**2 + TERMS.move**2 + (TERMS.scale * read) ** 2 + TERMS.rater**2
+    assert (found.sd**2 <= known + 1e-9).all()
 
 
 def test_hyper_parameters_survive_the_way_through_json():

@@ -20,7 +20,6 @@ ONE = {
         ({"labels": np.array([[0.0, 1.2]])}, "outside -1 to 1"),
         ({"labels": np.array([[np.nan, 0.0]])}, "unknown or outside"),
         ({"labels": np.zeros(2)}, r"labels \(k, 2\)"),
-        ({"embeddings": np.zeros((0, 4)), "labels": np.zeros((0, 2))}, "at least one anchor"),
         ({"weights": np.zeros(1)}, "not above 0"),
         ({"times_s": np.zeros(3)}, "times_s of 1 faces"),
         ({"quality": np.zeros(3)}, "quality of 1 faces"),

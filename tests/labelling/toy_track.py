@@ -14,6 +14,7 @@ TERMS = Terms(
     move_s=0.5,
     gain=0.9,
     offset=0.3,
+    scale=0.2,
     drift=0.06,
     drift_s=0.3,
     look=0.04,
