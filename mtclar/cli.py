@@ -37,7 +37,6 @@ app = typer.Typer(
 pipeline = typer.Typer(help="The same steps as Kubeflow pipelines.", no_args_is_help=True)
 app.add_typer(pipeline, name="pipeline")
 app.add_typer(models, name="models")
-app.add_typer(models, name="models")
 
 Params = Annotated[Path | None, typer.Option("--params", help="Settings file; default: params.yaml.", metavar="FILE")]
 Set = Annotated[
