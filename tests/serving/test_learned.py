@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from mtclar.data.store import FacesStore, FacesWriter
-from mtclar.serving.learned import learned_from, training
+from mtclar.data.tables import SYNTHESIS, write_table
+from mtclar.serving.learned import MEASURED, learned_from, training
 
 
 @pytest.fixture
@@ -37,15 +38,15 @@ def test_faces_people_and_clips_are_counted_in_each_split(store: Path) -> None:
 
 def test_of_people_who_were_made_the_training_faces_ranges_and_shares_are_told(store: Path) -> None:
     rng = np.random.default_rng(0)
-    numbers = ("skin", "age", "yaw", "pitch", "roll", "brightness", "face_px", "covered")
-    table = pd.DataFrame({name: rng.normal(size=10) for name in numbers})
+    table = pd.DataFrame({name: rng.normal(size=10) for name in SYNTHESIS.names})
     table["blur_px"] = np.nan
     table["covering"] = ["none", "none", "hand", "none", "hair", "none"] + ["glasses"] * 4
     table["codec"] = ["jpeg"] * 10
-    table.to_parquet(store / "synthesis.parquet")
+    table = table.astype({"face_id": str, "lights": int, "quality": int, "speaking": bool, "blink": bool})
+    write_table(table, store / "synthesis.parquet", SYNTHESIS)
     found = learned_from(FacesStore(store))
     assert found["shares"] == {"covering": {"none": 0.6667, "hand": 0.1667, "hair": 0.1667}, "codec": {"jpeg": 1.0}}
-    assert set(found["ranges"]) == set(numbers)
+    assert set(found["ranges"]) == set(MEASURED) - {"blur_px"}
     ordered = np.sort(table["yaw"][:6])
     assert found["ranges"]["yaw"][1] == pytest.approx((ordered[2] + ordered[3]) / 2, abs=1e-3)
     assert ordered[0] <= found["ranges"]["yaw"][0] <= found["ranges"]["yaw"][2] <= ordered[-1]
