@@ -20,6 +20,9 @@ SKIN_TONES = np.array([(0.34, 0.22, 0.16), (0.45, 0.29, 0.2), (0.62, 0.42, 0.3),
 HAIR_COLOURS = np.array([(0.06, 0.05, 0.05), (0.16, 0.1, 0.07), (0.3, 0.19, 0.12), (0.55, 0.4, 0.22), (0.6, 0.6, 0.58)])
 IRIS_COLOURS = np.array([(0.14, 0.08, 0.05), (0.25, 0.15, 0.07), (0.3, 0.35, 0.2), (0.3, 0.45, 0.55)])
 
+#: The age at which a face looks as it is modelled: neither like a child's nor old.
+GROWN = 0.5
+
 Colour = NDArray[np.float64]
 
 
@@ -39,6 +42,7 @@ class Person:
         gain: expressiveness times asymmetry, float32 (actions, 2); multiplies what affect does.
         displays: the way this person shows each expression (index into `affect.DISPLAYS`).
         texture: seed of the skin's unevenness.
+        age: how old the face looks, from 0, like a child's, to 1, old.
     """
 
     person_id: str
@@ -56,6 +60,17 @@ class Person:
     gain: Actions
     displays: tuple[int, ...]
     texture: int
+    age: float = GROWN
+
+    @property
+    def young(self) -> float:
+        """How much of a child's looks the face has, 0..1."""
+        return max(0.0, 1 - self.age / GROWN)
+
+    @property
+    def old(self) -> float:
+        """How much of an old face's looks it has, 0..1."""
+        return max(0.0, (self.age - GROWN) / (1 - GROWN))
 
     def show(self, actions: Actions) -> Actions:
         """What this face does when affect asks for `actions`: strength, asymmetry and rest of its own."""

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtclar.synthesis.artists.age import brow_of, hair_colour, hairline_of
 from mtclar.synthesis.artists.facemodel import FaceModel
 from mtclar.synthesis.identity import Person
 
@@ -123,34 +124,44 @@ def hair_of(masks: Masks, person: Person) -> Mask:
     """How much each vertex is hair, 0..1."""
     if person.hair_volume == 0:
         return np.zeros_like(masks.skin)
-    return _smooth(-0.3, 0.4, masks.hair_height - person.hairline) * (1 - masks.mouth)
+    return _smooth(-0.3, 0.4, masks.hair_height - hairline_of(person)) * (1 - masks.mouth)
 
 
-def paint(model: FaceModel, masks: Masks, person: Person) -> NDArray[np.uint8]:
-    """Colour every vertex for a person: uint8 RGB (n, 3)."""
+def paint(model: FaceModel, masks: Masks, lines: Mask, person: Person) -> NDArray[np.uint8]:
+    """Colour every vertex for a person: uint8 RGB (n, 3).
+
+    Args:
+        model: the face model.
+        masks: where things are on it.
+        lines: depth of the lines in an old skin, float32 (n,).
+        person: whose colours.
+    """
     points = model.vertices
     rng = np.random.default_rng(person.texture)
     # Uneven skin: a few long waves through space, about 3 % deep.
     waves = rng.normal(0, 0.9, (3, 8))
     blotches = np.cos(points @ waves + rng.uniform(0, 6.3, 8)).mean(1, keepdims=True)
     fine = rng.normal(0, 0.018, (len(points), 1))
-    colour = person.skin * (1 + 0.09 * blotches + fine)
+    uneven = 1 + 0.5 * person.old - 0.6 * person.young
+    colour = person.skin * (1 + uneven * (0.09 * blotches + fine))
+    own_hair = hair_colour(person)
 
     def cover(mask: Mask, rgb: NDArray[np.float64]) -> None:
         nonlocal colour
         colour = colour + mask[:, None] * (rgb - colour)
 
     cover(0.35 * masks.cheeks, person.skin * np.array([1.05, 0.78, 0.76]))
-    dark = np.minimum(person.hair, 0.7 * person.skin)
-    cover(person.stubble * masks.beard, dark)
+    cover(0.5 * person.old * masks.skin * lines, 0.45 * person.skin)
+    dark = np.minimum(own_hair, 0.7 * person.skin)
+    cover(person.stubble * (1 - person.young) * masks.beard, dark)
     cover(0.9 * masks.lips, person.lips)
-    thickness, darkness = person.brow
+    thickness, darkness = brow_of(person)
     brows = _smooth(thickness + 0.12, thickness - 0.14, masks.brow_distance)
     cover(darkness * brows, dark * 0.6)
     cover(0.85 * _smooth(0.2, 0.06, masks.lash_distance), person.hair * 0.4)
     strands = 1 + 0.25 * np.cos(points @ rng.normal(0, 4, (3, 6)) + rng.uniform(0, 6.3, 6)).mean(1, keepdims=True)
     hair = hair_of(masks, person)[:, None]
-    colour = colour + hair * (person.hair * strands - colour)
+    colour = colour + hair * (own_hair * strands - colour)
     cover(masks.cloth * masks.skin, person.clothes)
     cover(masks.mouth, MOUTH_RED)
     cover(masks.gums, GUM_RED)

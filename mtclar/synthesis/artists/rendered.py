@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtclar.synthesis.actions import INDEX, PAIRED, SINGLE, Actions
+from mtclar.synthesis.artists.age import Ageing, find_ageing, hair_height
 from mtclar.synthesis.artists.base import Layer, Light, Performance, View
 from mtclar.synthesis.artists.facemodel import FaceModel
 from mtclar.synthesis.artists.paint import Masks, find_masks, hair_of, paint
-from mtclar.synthesis.identity import Person
+from mtclar.synthesis.identity import GROWN, Person
 
 #: Which shape of the model (name before _L/_R, gain) does each action; gains even out how far shapes move the skin.
 SHAPES: dict[str, tuple[str, float]] = {
@@ -70,6 +71,7 @@ class RenderedArtist:
         self._model = model
         self._supersampling = supersampling
         self._masks: Masks = find_masks(model)
+        self._ageing: Ageing = find_ageing(model)
         self._names = model.expression_names
         self._flat_identity = model.identity.reshape(len(model.identity), -1)
         self._flat_expression = model.expression.reshape(len(model.expression), -1)
@@ -98,11 +100,13 @@ class RenderedArtist:
         modes = min(len(person.shape), len(self._flat_identity))
         shift = (person.shape[:modes] @ self._flat_identity[:modes]).reshape(-1, 3)
         shape = self._model.vertices + shift
+        if person.age != GROWN:
+            shape = shape + self._ageing.shift(person)
         hair = hair_of(self._masks, person)[:, None]
         outward = shape - np.array([0, 4, 0], np.float32)
         outward /= np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6
-        self._shape = (shape + person.hair_volume * hair * outward).astype(np.float32)
-        self._stage.colour(paint(self._model, self._masks, person))
+        self._shape = (shape + hair_height(person) * hair * outward).astype(np.float32)
+        self._stage.colour(paint(self._model, self._masks, self._ageing.lines, person))
         self._person = person
         return self._stage
 

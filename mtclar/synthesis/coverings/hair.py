@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mtclar.synthesis.artists.age import hair_colour
 from mtclar.synthesis.coverings.frame import Frame, Points
 from mtclar.synthesis.coverings.sheet import Sheet
 from mtclar.synthesis.identity import Person
@@ -64,7 +65,7 @@ def draw_hair(rng: np.random.Generator, person: Person) -> tuple[Hair, ...]:
     hair = Hair(
         lines=tuple(line[:-2] if i < mass else line for i, line in enumerate(lines)),
         widths=np.where(wide, rng.uniform(0.9, 1.5, count), rng.uniform(0.06, 0.26, count)),
-        colours=np.clip(person.hair * streaks, 0.01, 1),
+        colours=np.clip(hair_colour(person) * streaks, 0.01, 1),
     )
     return (hair,)
 
