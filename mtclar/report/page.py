@@ -40,12 +40,16 @@ th:first-child, td:first-child { text-align: left } thead th { border-bottom: 2p
 figure { display: inline-block; margin: 0 .5rem .5rem 0; vertical-align: top }
 figure img { display: block; border-radius: 4px } figcaption { font-size: .8rem; color: #4a5a6a; white-space: pre-line }
 footer { margin-top: 3rem; border-top: 1px solid #dde4ea; padding-top: .5rem; font-size: .8rem; color: #4a5a6a }
+details h1, details h2, details h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } summary { cursor: pointer }
+pre { overflow-x: auto }
 </style></head><body>
 <h1>{{ title }}</h1>{% if lead %}<p class="lead">{{ lead }}</p>{% endif %}
 {% for section in sections %}<section><h2>{{ section.title }}</h2>
 {{ section.body }}
 </section>
-{% endfor %}<footer>{{ footer }}</footer>
+{% endfor %}<footer>{{ footer }}{% if card %}
+<details><summary>Model card</summary>
+{{ card }}</details>{% endif %}</footer>
 </body></html>
 """,
     autoescape=True,
@@ -60,10 +64,14 @@ class Section:
     body: Markup
 
 
-def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "") -> None:
-    """Writes the page, whole or not at all."""
+def write_page(
+    path: Path, title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "", card: str | None = None
+) -> None:
+    """Writes the page, whole or not at all; a model's `card`, Markdown, is folded up below the footer."""
+    shown = None if card is None else markdown(card)
+    page = _PAGE.render(title=title, lead=lead, sections=sections, footer=footer, card=shown)
     with whole_file(path) as partial:
-        partial.write_text(_PAGE.render(title=title, lead=lead, sections=sections, footer=footer), encoding="utf-8")
+        partial.write_text(page, encoding="utf-8")
 
 
 def text(words: str) -> Markup:
@@ -74,6 +82,14 @@ def text(words: str) -> Markup:
 def listed(items: Iterable[str]) -> Markup:
     """A bulleted list."""
     return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(item) for item in items))
+
+
+def markdown(words: str) -> Markup:
+    """Markdown with tables; markup inside it is shown as it stands, and it can fetch no picture."""
+    from markdown_it import MarkdownIt
+
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    return Markup(reader.render(words))  # noqa: S704 - html=False escapes what came from outside
 
 
 def figure(fig: Figure, description: str = "") -> Markup:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from mtclar.report.page import Section, figure, picture, table, text, write_page
+from mtclar.report.page import Section, figure, markdown, picture, table, text, write_page
 
 
 def drawing():
@@ -48,3 +48,20 @@ def test_a_picture_is_embedded_with_its_caption():
 def test_a_page_appears_whole_and_leaves_no_partial_file(tmp_path):
     write_page(tmp_path / "deep" / "p.html", "t", [])
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["p.html"]
+
+
+def test_a_model_card_is_folded_up_in_the_footer(tmp_path):
+    write_page(tmp_path / "p.html", "t", [], footer="f", card="# Card\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n")
+    words = (tmp_path / "p.html").read_text()
+    footer = words[words.index("<footer>") : words.index("</footer>")]
+    assert "<details><summary>Model card</summary>" in footer
+    assert "<h1>Card</h1>" in footer
+    assert footer.count("<td") == 2
+    write_page(tmp_path / "p.html", "t", [], footer="f")
+    assert "<details>" not in (tmp_path / "p.html").read_text()
+
+
+def test_markdown_can_bring_neither_markup_nor_scripts_nor_pictures_from_elsewhere():
+    shown = markdown("<script>1</script>\n\n[x](javascript:alert(1)) ![y](https://example.org/y.png) <b>z</b>")
+    for tag in ("<script", "<img", "<b>", 'href="javascript'):
+        assert tag not in shown
