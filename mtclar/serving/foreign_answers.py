@@ -191,9 +191,9 @@ def width_of(path: Path, name: str, outputs: Mapping[str, np.ndarray]) -> int:
     """
     shape = outputs[name].shape[1:]
     if sum(size > 1 for size in shape) > 1 or 0 in shape:
-        listed = ", ".join(map(str, ("n", *shape)))
+        said = ", ".join(map(str, ("n", *shape)))
         raise MtclarError(
-            f"{path}: output '{name}' has shape ({listed}), expected (n, columns); name one after the pooling."
+            f"{path}: output '{name}' has shape ({said}), expected (n, columns); name one after the pooling."
         )
     return int(np.prod(shape))
 
