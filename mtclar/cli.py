@@ -128,6 +128,34 @@ def sample(
 
 
 @app.command()
+def synthesize(
+    out: Out,
+    people: Annotated[int | None, typer.Option(help="How many people.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; the same seed makes the same faces.")] = None,
+    artist: Annotated[str | None, typer.Option(help="rendered or drawn.")] = None,
+    face_model: Annotated[
+        Path | None,
+        typer.Option(help="ICT-FaceKit's FaceXModel folder or its packed file.", envvar="MTCLAR_FACE_MODEL"),
+    ] = None,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Make a faces store of people who do not exist, to train on; a killed run goes on where it was.
+
+    Example: mtclar synthesize --out artifacts/synthetic --face-model FaceXModel/
+    """
+    given = {"people": people, "seed": seed, "artist": artist}
+    extra = [f"synthesize.{key}={value}" for key, value in given.items() if value is not None]
+    settings = _settings(params, [*(overrides or []), *extra]).synthesize
+    from mtclar.steps import synthesize as step
+
+    with _progress(quiet) as progress:
+        result = step.run(settings, out=out, face_model=face_model, progress=progress)
+    _say(quiet, result)
+
+
+@app.command()
 def crop(
     data: Annotated[Path, typer.Option(help="Folder of the data set.", metavar="DIR")],
     out: Out,

@@ -23,15 +23,10 @@ def whole_folder(out: Path, *, known_by: str) -> Iterator[Path]:
     Raises:
         MtclarError: `out` cannot be written, or holds something else.
     """
+    refuse_foreign(out, known_by=known_by)
     given, out = out, out.resolve()
-    if Path.cwd().is_relative_to(out):
-        raise MtclarError(f"{given}: the output would take the place of the working folder; choose another --out.")
     partial = out.with_name(out.name + ".part")
     try:
-        if out.is_dir() and not (out / known_by).is_file() and any(out.iterdir()):
-            raise MtclarError(
-                f"{given}: is not empty and holds no {known_by}, so it is not an earlier output; choose another --out."
-            )
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
@@ -42,6 +37,25 @@ def whole_folder(out: Path, *, known_by: str) -> Iterator[Path]:
         raise unwritable(given, error) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def refuse_foreign(out: Path, *, known_by: str) -> None:
+    """Refuses what `whole_folder` would refuse, for work that takes hours before it comes to that.
+
+    Raises:
+        MtclarError: `out` is the working folder or one above it, is not empty and has no file `known_by`, or cannot be
+            looked into.
+    """
+    given, out = out, out.resolve()
+    if Path.cwd().is_relative_to(out):
+        raise MtclarError(f"{given}: the output would take the place of the working folder; choose another --out.")
+    try:
+        if out.is_dir() and not (out / known_by).is_file() and any(out.iterdir()):
+            raise MtclarError(
+                f"{given}: is not empty and holds no {known_by}, so it is not an earlier output; choose another --out."
+            )
+    except OSError as error:
+        raise unwritable(given, error) from error
 
 
 @contextmanager

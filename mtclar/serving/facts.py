@@ -25,6 +25,8 @@ GATED = ("valence_ccc", "arousal_ccc")
 TERMS = {
     "sample": "people who do not exist, made by 'mtclar sample' (Apache-2.0; rendered ones with the ICT Face Model "
     "Light of ICT-FaceKit, copyright (c) 2020 USC Institute for Creative Technologies, MIT)",
+    "synthetic": "faces of people who do not exist, made by 'mtclar synthesize' (Apache-2.0; rendered ones with the "
+    "ICT Face Model Light of ICT-FaceKit, copyright (c) 2020 USC Institute for Creative Technologies, MIT)",
     "affectnet": "AffectNet: for non-commercial research only; its agreement covers what is derived from it",
     "afew-va": "AFEW-VA: for non-commercial research only; its agreement covers what is derived from it",
     "aff-wild2": "Aff-Wild2: for non-commercial research only; its agreement covers what is derived from it",
