@@ -10,6 +10,7 @@ from mtclar.settings import SECTIONS
 
 VERBS = [
     "sample",
+    "synthesize",
     "crop",
     "split",
     "validate",
