@@ -102,7 +102,7 @@ class Sheet:
         cv2.fillPoly(mask, [_fixed(outline, window)], 255, cv2.LINE_AA, SHIFT)
         weight = mask.astype(np.float32) / 255
         paint = np.broadcast_to(np.asarray(colour, np.float32), (*mask.shape, 3))
-        if rounding >= 1:
+        if rounding >= 1 and min(mask.shape) > 1:
             soft = cv2.GaussianBlur(weight, (0, 0), rounding / 2)
             slope_y, slope_x = np.gradient(soft)
             lit = -(slope_x * self.light[0] + slope_y * self.light[1]) * rounding
