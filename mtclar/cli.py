@@ -28,8 +28,8 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     name="mtclar",
-    help="Valence and arousal for every frame of a video, from a few labelled anchor frames.\n\n"
-    "Example: mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/",
+    help="Valence and arousal for every frame of a video, from a few labelled anchor frames or from none.\n\n"
+    "Example: mtclar label clips/ --anchors anchors.csv",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -440,17 +440,25 @@ def promote(
 def label(
     videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", metavar="VIDEO_OR_FOLDER...")],
     anchors: Annotated[
-        Path, typer.Option(help="CSV with video_id, frame or time_s, valence, arousal.", metavar="FILE")
-    ],
-    model: Annotated[str, typer.Option(help="A bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")],
-    out: Out,
+        Path | None,
+        typer.Option(
+            help="CSV with video_id, frame or time_s, valence, arousal; without it no frame is labelled by hand.",
+            metavar="FILE",
+        ),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
+    ] = "default",
+    out: Out = Path("labels"),
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
 ) -> None:
-    """Label every frame of videos from a few labelled ones.
+    """Label every frame of videos: alone or, better, from a few labelled ones.
 
-    Example: mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/
+    Examples: mtclar label interview.mp4
+
+    mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/
     """
     settings = _settings(params, overrides)
     from mtclar.steps import label as step

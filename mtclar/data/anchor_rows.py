@@ -49,6 +49,11 @@ class VideoAnchors:
     own: np.ndarray
     notes: tuple[str, ...]
 
+    @classmethod
+    def none(cls) -> VideoAnchors:
+        """No anchors."""
+        return cls(np.empty(0, np.int64), np.empty((0, 2)), np.empty(0), np.empty(0, bool), ())
+
 
 @dataclass(frozen=True)
 class Anchors:

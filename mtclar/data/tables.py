@@ -99,7 +99,7 @@ LABELS = pa.schema(
         ("arousal_lo", pa.float64()),
         ("arousal_hi", pa.float64()),
         ("confidence", pa.float64()),
-        ("source", pa.string()),  # anchor | model | interpolated | none
+        ("source", pa.string()),  # anchor | model | zero-shot | interpolated | none
         ("status", pa.string()),  # ok | no_face
         ("anchor_ids", pa.string()),  # frames of the anchors used, separated by spaces
         ("face_x", pa.float64()),

@@ -45,12 +45,14 @@ def write_label_page(
     """
     faces = int((table["status"] == "ok").sum())
     anchors = table.index[table["source"] == "anchor"]
-    lead = (
-        f"{len(table)} frames over {table['time_s'].iloc[-1]:.2f} s, a face in {faces} of them, "
-        f"labelled from {len(anchors)} anchor{'s' if len(anchors) != 1 else ''}."
-    )
+    start = "labelled without anchors"
+    if not (table["source"] == "zero-shot").any():
+        start = f"labelled from {len(anchors)} anchor{'s' if len(anchors) != 1 else ''}"
+    lead = f"{len(table)} frames over {table['time_s'].iloc[-1]:.2f} s, a face in {faces} of them, {start}."
     sections = [
-        page.Section("Valence and arousal over time", page.figure(_curves(table)) + _legend(facts)),
+        page.Section(
+            "Valence and arousal over time", page.figure(_curves(table)) + _legend(facts, anchors=len(anchors))
+        ),
         page.Section("Faces along the way", _faces(table, pictures, thumbnails)),
         page.Section("In the plane", page.figure(_plane(table))),
         page.Section("Numbers", page.table(_numbers(table))),
@@ -76,6 +78,8 @@ def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Collectio
     if failed:
         sections.append(page.Section("Not labelled", _list(failed)))
     lead = f"{len(rows)} of {len(rows) + len(failed)} videos labelled."
+    if without := sum(not row["anchors"] for row in rows):
+        lead += f" Without anchors: {'all' if without == len(rows) else without}."
     page.write_page(path, "Labelled videos", sections, lead=lead, footer=f"mtclar {tool_version}")
 
 
@@ -83,9 +87,11 @@ def _list(items: Iterable[str]) -> Markup:
     return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(item) for item in items))
 
 
-def _legend(facts: Mapping[str, Any]) -> Markup:
+def _legend(facts: Mapping[str, Any], *, anchors: int) -> Markup:
     band = facts.get("band") or {}
-    words = "Line: the label. Dots: anchors. Dotted: straight lines between the anchors, the baseline to beat."
+    words = "Line: the label."
+    if anchors:
+        words += " Dots: anchors. Dotted: straight lines between the anchors, the baseline to beat."
     if band.get("coverage"):
         words += f" Band: as wide as held {band['coverage']:.0%} of the true labels of people the model had not seen."
     return page.text(words + " Grey: no face.")
@@ -174,7 +180,7 @@ def _numbers(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name in ("valence", "arousal"):
         values = table[name].dropna()
-        half = ((table[f"{name}_hi"] - table[f"{name}_lo"]) / 2)[table["source"] == "model"]
+        half = ((table[f"{name}_hi"] - table[f"{name}_lo"]) / 2)[table["source"].isin(("model", "zero-shot"))]
         rows.append([name, values.min(), values.mean(), values.max(), values.std(ddof=0), half.mean()])
     return pd.DataFrame(rows, columns=["", "lowest", "mean", "highest", "spread", "mean half band"])
 
@@ -191,7 +197,7 @@ def _origin(facts: Mapping[str, Any]) -> pd.DataFrame:
         "Model": f"{model['name']} {model['version']}",
         "Model sha256": model["sha256"],
         **{f"Licence of the {what}": str(licence) for what, licence in model["licences"].items()},
-        "Anchors": f"{facts['anchors_file']} ({len(facts['anchors'])} frames)",
+        "Anchors": f"{facts['anchors_file']} ({len(facts['anchors'])} frames)" if facts["anchors_file"] else "none",
         "Fusion": f"{facts['fusion']['method']}, time scale {facts['fusion']['time_scale_s']:g} s",
         "Values": "valence and arousal in [-1, 1]; no value where there is no face",
     }

@@ -27,7 +27,7 @@ from mtclar.progress import Progress, silent
 from mtclar.report.real_page import Curve, write_real
 from mtclar.serving.manifest import substance
 from mtclar.settings import EvaluateSettings, LabelSettings, RegisterSettings
-from mtclar.steps.label import _predictor as open_model
+from mtclar.steps.label import open_predictor
 from mtclar.steps.label_video import Predictor
 from mtclar.steps.real_clips import ReadClip, label_picture, read_clip
 
@@ -101,7 +101,7 @@ def run(
         PartialFailureError: Some clips could not be judged; what the others gave is written.
     """
     ratings = find_ratings(Path(data))
-    predictor = open_model(model, registry)
+    predictor = open_predictor(model, registry)
     judged = _Judged()
     for path, (name, marks) in ratings.clips.items():
         try:
@@ -205,7 +205,7 @@ def _portraits(
         "n_people": len(np.unique(drawn)) if known else None,
         "cluster": "person" if known else "picture",
         "left_out": left_out,
-        **score_portraits(truth, np.stack(labels), drawn, s.bootstrap, _rng(s)),
+        **score_portraits(truth, *np.stack(labels, axis=1), drawn, s.bootstrap, _rng(s)),
     }
 
 

@@ -1,4 +1,4 @@
-"""`mtclar label`: videos and a few labelled frames in; a valence and an arousal for every frame, and a report, out."""
+"""`mtclar label`: videos in, and a few labelled frames if there are some; labels of every frame and a report out."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ from mtclar.steps.label_files import SCHEMA_VERSION, OutFolder, model_facts, sid
 from mtclar.steps.label_others import Others
 from mtclar.steps.label_video import Predictor, Track, heard, labels_table, read_track
 from mtclar.video import Video, find_videos, open_video, video_ids
+
+ZERO_SHOT = (
+    "Labelled without anchors: what this person's own neutral face and scale are is not known, so the labels are less "
+    "certain than with them; label a few frames by hand and give them with --anchors."
+)
 
 
 @dataclass(frozen=True)
@@ -47,17 +52,20 @@ class LabelResult:
 
     def __str__(self) -> str:
         lines = [
-            f"{v.video}: {v.frames} frames, a face in {v.faces}, {v.anchors} anchors -> {self.out / v.video_id}.html"
+            f"{v.video}: {v.frames} frames, a face in {v.faces}, {v.anchors or 'without'} anchors -> "
+            f"{self.out / v.video_id}.html"
             for v in self.videos
         ]
-        return "\n".join(lines + [f"{v.video}: note: {note}" for v in self.videos for note in v.notes])
+        lines += [f"{v.video}: note: {note}" for v in self.videos for note in v.notes if note != ZERO_SHOT]
+        alone = [v.video for v in self.videos if ZERO_SHOT in v.notes]
+        return "\n".join(lines + [f"note: {ZERO_SHOT}"] * bool(alone))
 
 
 def run(
     s: LabelSettings,
     *,
     videos: Sequence[Path],
-    anchors: Path,
+    anchors: Path | None,
     model: Predictor | Path | str,
     out: Path,
     registry: RegisterSettings | None = None,
@@ -68,8 +76,9 @@ def run(
     Args:
         s: The section `label` of params.yaml.
         videos: Files and folders; a folder means all videos in it.
-        anchors: CSV of labelled frames, see `mtclar.data.anchors`.
-        model: A bundle's folder, `models:/NAME@ALIAS`, or a model that is open already.
+        anchors: CSV of labelled frames, see `mtclar.data.anchors`, at least one of every video; None to label all
+            videos without any (zero-shot).
+        model: As `mtclar.steps.models.open_model` takes it, or a model that is open already.
         out: Folder for NAME.va.csv, NAME.va.parquet, NAME.va.json and NAME.html of each video, index.html and
             summary.json. The files of a video appear together; others in the folder are left alone.
         registry: The section `register`, to look `models:/` up.
@@ -83,8 +92,8 @@ def run(
     if not any(path.exists() for path in found):
         raise MtclarError(f"{found[0]}: no such video; check the path.")
     names = video_ids(found)
-    marks = read_anchors(anchors).match(names.values())
-    predictor = _predictor(model, registry)
+    marks = None if anchors is None else read_anchors(anchors).match(names.values())
+    predictor = open_predictor(model, registry)
     done: list[VideoResult] = []
     failed: dict[Path, str] = {}
     with OutFolder(Path(out)) as folder:
@@ -121,45 +130,35 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _predictor(model: Predictor | Path | str, registry: RegisterSettings | None) -> Predictor:
-    """Opens the model that `model` names."""
+def open_predictor(model: Predictor | Path | str, registry: RegisterSettings | None) -> Predictor:
+    """Opens the model that `model` names, unless it is open already."""
     if not isinstance(model, Path | str):
         return model
-    from mtclar.serving import Bundle
+    from mtclar.steps.models import open_model
 
-    if not str(model).startswith("models:/"):
-        return Bundle.load(Path(model))
-    if registry is None:
-        raise MtclarError(f"{model}: a model of the registry needs the section 'register' of params.yaml.")
-    try:
-        from mtclar.registry.fetch import fetch_bundle
-
-        return Bundle.load(fetch_bundle(str(model), registry))
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "mlflow":
-            raise
-        raise MtclarError(
-            f"{model}: the model registry needs mlflow; pip install 'mtclar[registry]', or give a bundle's folder."
-        ) from error
+    return open_model(model, registry)
 
 
 def _label(
     s: LabelSettings,
     path: Path,
     name: str,
-    marks: Anchors,
+    marks: Anchors | None,
     predictor: Predictor,
     folder: OutFolder,
     progress: Progress,
     what: str,
 ) -> VideoResult:
     """Labels one video and writes its files."""
-    rows = marks.of(name)
-    if not rows:
-        raise MtclarError(f"{path}: {marks.path} holds no anchor for '{name}'; add at least one line for it.")
-    if s.foreign_anchors == "refuse":
+    rows = () if marks is None else marks.of(name)
+    if marks is not None and not rows:
+        raise MtclarError(
+            f"{path}: {marks.path} holds no anchor for '{name}'; add at least one line for it, or label it without "
+            "--anchors."
+        )
+    if marks is not None and s.foreign_anchors == "refuse":
         marks.refuse_foreign(name)
-    foreign = [row for row in rows if row.line in marks.foreign(name)]
+    foreign = [row for row in rows if marks is not None and row.line in marks.foreign(name)]
     strangers = Others(
         [row.frame for row in foreign if row.frame is not None],
         [row.time_s for row in foreign if row.frame is None and row.time_s is not None],
@@ -170,7 +169,7 @@ def _label(
     )
     with open_video(path, fps=s.fps) as video:
         track = read_track(video, predictor, s, thumbnails, strangers, progress, what)
-    placed = marks.on_frames(name, track.times_s)
+    placed = VideoAnchors.none() if marks is None else marks.on_frames(name, track.times_s)
     table = labels_table(name, track, placed, predictor, s)
     notes = _notes(video, track, marks, placed, predictor, flag=s.foreign_anchors != "allow")
     facts = side_facts(s, path, name, video.facts, table, marks, placed, predictor, notes)
@@ -195,10 +194,13 @@ def _label(
 
 
 def _notes(
-    video: Video, track: Track, marks: Anchors, placed: VideoAnchors, predictor: Predictor, *, flag: bool
+    video: Video, track: Track, marks: Anchors | None, placed: VideoAnchors, predictor: Predictor, *, flag: bool
 ) -> tuple[str, ...]:
     """What the reader of the labels should know, one sentence each; with `flag` also which anchors look foreign."""
-    notes = [*video.warnings, *(f"{note[0].upper()}{note[1:]}." for note in (*marks.notes, *placed.notes))]
+    told = placed.notes if marks is None else (*marks.notes, *placed.notes)
+    notes = [*video.warnings, *(f"{note[0].upper()}{note[1:]}." for note in told)]
+    if not len(placed.frames):
+        notes.append(ZERO_SHOT)
     own = placed.frames[placed.own]
     mute = [str(frame) for frame in own if not track.has_face[frame]]
     if mute:

@@ -18,11 +18,14 @@ import pandas as pd
 from mtclar import __version__
 from mtclar.data.anchors import Anchors, VideoAnchors
 from mtclar.errors import MtclarError
+from mtclar.labelling.kriging import DIMENSIONS
 from mtclar.settings import LabelSettings
 from mtclar.steps.label_video import Predictor
 from mtclar.video import VideoFacts
 
 SCHEMA_VERSION = 1
+SOURCES = ("anchor", "model", "zero-shot", "none")
+"""Where a row's label comes from: `zero-shot` is the model without any anchor."""
 
 
 class OutFolder:
@@ -104,12 +107,15 @@ def side_facts(
     name: str,
     video: VideoFacts,
     table: pd.DataFrame,
-    marks: Anchors,
+    marks: Anchors | None,
     placed: VideoAnchors,
     predictor: Predictor,
     notes: Sequence[str],
 ) -> dict[str, Any]:
     """What a reader of the labels must know, as NAME.va.json and the Parquet file's metadata hold it."""
+    known = predictor.calibration or {}
+    if not len(placed.frames):
+        known = known | {key: (known.get("zero_shot") or {}).get(key) for key in DIMENSIONS}
     seen = {key: value for key, value in video.as_dict().items() if key != "warnings"}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -119,11 +125,11 @@ def side_facts(
         **seen,
         "va_range": [-1.0, 1.0],
         "model": model_facts(predictor),
-        "band": {key: float(value) for key, value in (predictor.calibration or {}).items() if _is_number(value)},
+        "band": {key: float(value) for key, value in known.items() if _is_number(value)},
         "fusion": {"method": s.fusion, "time_scale_s": s.time_scale_s},
         "detector": {"name": "hog", "threshold": s.threshold, "long_side": s.long_side},
-        "anchors_file": marks.path.name,
-        "anchors_sha256": hashlib.sha256(marks.path.read_bytes()).hexdigest(),
+        "anchors_file": None if marks is None else marks.path.name,
+        "anchors_sha256": None if marks is None else hashlib.sha256(marks.path.read_bytes()).hexdigest(),
         "anchors": [
             {
                 "frame": int(frame),
@@ -140,7 +146,7 @@ def side_facts(
         "counts": {
             "rows": len(table),
             **{status: int((table["status"] == status).sum()) for status in ("ok", "no_face")},
-            **{source: int((table["source"] == source).sum()) for source in ("anchor", "model", "none")},
+            **{source: int((table["source"] == source).sum()) for source in SOURCES},
         },
         "notes": list(notes),
     }

@@ -32,6 +32,9 @@ class Predictor(Protocol):
     facts: dict[str, Any]
     identity: str
 
+    @property
+    def card(self) -> str | None: ...
+
     def embed(self, crops: np.ndarray) -> np.ndarray: ...
 
     def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
@@ -176,14 +179,14 @@ def labels_table(
 
     The band of a frame is its label ± what `mtclar.labelling.half_bands` says, clipped to [-1, 1]; an anchor has none
     of its own. For `confidence` see `mtclar.labelling.confidence`; an anchor's is 1. Anchors of another face speak
-    where that face was the only other one in its frame.
+    where that face was the only other one in its frame. Without any anchor the labels are zero-shot.
 
     Raises:
-        MtclarError: No anchor shows a face, or all are of other faces and it is not clear which.
+        MtclarError: There are anchors but none shows a face, or all are of other faces and it is not clear which.
     """
     own = anchors.own
     foreign = heard(track, anchors)
-    if not own.any() and not len(foreign):
+    if len(own) and not own.any() and not len(foreign):
         raise MtclarError(
             f"no anchor of '{video_id}' is of the face followed, and it is not clear which other faces they mean; "
             "label at least one frame of track 0."
@@ -204,13 +207,14 @@ def labels_table(
         others=_foreign_support(track, anchors, foreign, predictor) if len(foreign) else None,
         krige=bound_krige(predictor.calibration),
     )
-    half = half_bands(predictor.calibration, estimate.sd)
+    half = half_bands(predictor.calibration, estimate.sd, zero_shot=estimate.zero_shot)
     # A standard deviation tells all there is to tell; only a fixed band takes notice of anchors that disagree.
     spread = np.where(np.isfinite(estimate.sd), 0.0, estimate.spread)
     at_anchor = estimate.is_anchor
     reach = np.where(at_anchor[:, None], 0.0, half)
     low, high = (np.clip(estimate.labels + sign * reach, -1, 1) for sign in (-1, 1))
     n, has_face = len(track.pts), track.has_face
+    source = "zero-shot" if estimate.zero_shot else "model"
     columns = {
         "video_id": video_id,
         "track_id": 0,
@@ -225,7 +229,7 @@ def labels_table(
         "arousal_lo": low[:, 1],
         "arousal_hi": high[:, 1],
         "confidence": np.where(at_anchor, 1.0, confidence(half, spread)),
-        "source": np.where(at_anchor, "anchor", np.where(has_face, "model", "none")),
+        "source": np.where(at_anchor, "anchor", np.where(has_face, source, "none")),
         "status": np.where(has_face, "ok", "no_face"),
         "anchor_ids": _anchor_ids(estimate, np.append(anchors.frames[own], anchors.frames[foreign])),
         "face_x": track.boxes[:, 0],

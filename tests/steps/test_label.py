@@ -146,7 +146,7 @@ def test_the_facts_lie_beside_the_csv_and_in_the_parquet_file(labelled, bundle):
     assert facts["model"]["sha256"] == Bundle.load(bundle).identity
     assert (facts["n_frames"], facts["is_vfr"], facts["width"], facts["height"]) == (12, True, 288, 192)
     assert facts["band"] == {"valence": 0.25, "arousal": 0.1, "coverage": 0.9}
-    assert facts["counts"] == {"rows": 12, "ok": 8, "no_face": 4, "anchor": 3, "model": 6, "none": 3}
+    assert facts["counts"] == {"rows": 12, "ok": 8, "no_face": 4, "anchor": 3, "model": 6, "zero-shot": 0, "none": 3}
     assert [anchor["frame"] for anchor in facts["anchors"]] == [0, 6, 9]
 
 
