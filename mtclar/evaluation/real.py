@@ -157,27 +157,34 @@ def interval_kind(clips: int) -> str:
 
 
 def score_portraits(
-    truth: np.ndarray, labels: np.ndarray, people: np.ndarray, resamples: int, rng: np.random.Generator
+    truth: np.ndarray,
+    labels: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    people: np.ndarray,
+    resamples: int,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     """Scores of single pictures labelled without an anchor.
 
     Args:
         truth, labels: float64 (n, 2), n >= 1, valence and arousal.
+        low, high: float64 (n, 2), the band; NaN where there is none.
         people: (n,), what the bootstrap draws: who is seen, or the picture where that is not known.
         resamples: Of the bootstrap.
         rng: Where its draws come from.
 
     Returns:
-        `{dimension: block}` as `score_trials` has it for a method, with 95 % intervals.
+        `{dimension: block}` as `score_trials` has it for mtclar, with 95 % intervals.
     """
     bootstrap = by_cluster(people, resamples, rng)
-    return {
-        name: _block(
-            {key: draw for key, draw in bootstrap.regression(truth[:, d], labels[:, d]).items() if key in SHOWN},
-            bootstrap,
-        )
-        for d, name in enumerate(DIMENSIONS)
-    }
+    found = {}
+    for d, name in enumerate(DIMENSIONS):
+        draws = bootstrap.regression(truth[:, d], labels[:, d])
+        held = _held(truth[:, d], low[:, d], high[:, d])
+        more = bootstrap.means({"coverage": held, "width": high[:, d] - low[:, d]})
+        found[name] = _block({**{key: draws[key] for key in SHOWN}, **more}, bootstrap)
+    return found
 
 
 def _sums(trials: Trials, method: str, d: int) -> np.ndarray:
@@ -209,11 +216,15 @@ def _means(values: Sequence[np.ndarray], bootstrap: Bootstrap | None) -> Draws:
     return bootstrap.means({"": means})[""]
 
 
+def _held(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether a rating lies inside the band, 1 or 0; NaN where there is no band."""
+    held = (low - _ROUNDING <= truth) & (truth <= high + _ROUNDING)
+    return np.where(np.isfinite(low) & np.isfinite(high), held, np.nan)
+
+
 def _inside(trials: Trials, d: int) -> np.ndarray:
     """Share of the scored ratings that lie inside the band, of each placement (p,); NaN where there is no band."""
-    truth, low, high = trials.clip.truth[:, d], trials.low[..., d], trials.high[..., d]
-    held = (low - _ROUNDING <= truth) & (truth <= high + _ROUNDING)
-    return _over_scored(trials, np.where(np.isfinite(low) & np.isfinite(high), held, np.nan))
+    return _over_scored(trials, _held(trials.clip.truth[:, d], trials.low[..., d], trials.high[..., d]))
 
 
 def _width(trials: Trials, d: int) -> np.ndarray:

@@ -144,9 +144,9 @@ def _clip(found: Mapping[str, Any], clip: Mapping[str, Any], curves: Sequence[Cu
 
 def _portraits(found: Mapping[str, Any]) -> Markup:
     drawn = f"of the {found['n_people']} people" if found["cluster"] == "person" else "of pictures"
-    rows = [[name, *(cell(found[name], key) for key in ("rmse", "ccc", "pcc"))] for name in DIMENSIONS]
+    rows = [[name, *(cell(found[name], key) for key in ("rmse", "ccc", "pcc", "coverage"))] for name in DIMENSIONS]
     body = text(f"{found['n_pictures']} pictures; brackets are 95 % intervals of a bootstrap {drawn}.")
-    body += table(pd.DataFrame(rows, columns=["", "RMSE", "CCC", "PCC"]))
+    body += table(pd.DataFrame(rows, columns=["", "RMSE", "CCC", "PCC", "share in band"]))
     if found["left_out"]:
         body += text("Not labelled:") + listed([item["error"] for item in found["left_out"]])
     return body

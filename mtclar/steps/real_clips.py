@@ -22,7 +22,8 @@ from mtclar.steps.label_others import Others
 from mtclar.steps.label_video import Predictor, Track, labels_table, read_track
 from mtclar.video import open_video
 
-_NOBODY = VideoAnchors(np.empty(0, np.int64), np.empty((0, 2)), np.empty(0), np.empty(0, bool), ())
+_ENDINGS = ("", "_lo", "_hi")
+"""Of the columns of a label and of the edges of its band."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ class ReadClip:
     def table(self, positions: np.ndarray) -> pd.DataFrame:
         """The labels of all frames from the ratings at positions (k,); from none, zero-shot."""
         chosen = _some(self.marks, positions)
-        return _table(self.name, self.track, chosen, self.predictor, self.settings)
+        return labels_table(self.name, self.track, chosen, self.predictor, self.settings)
 
     def label(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What `evaluation.real.Label` asks: label, lower and upper edge of the rated frames, (m, 2) each."""
         table = self.table(positions)
-        return tuple(_columns(table, ending)[self.marks.frames] for ending in ("", "_lo", "_hi"))  # type: ignore[return-value]
+        return tuple(_columns(table, ending)[self.marks.frames] for ending in _ENDINGS)  # type: ignore[return-value]
 
     def trials(
         self, counts: tuple[int, ...], limit: int, seed: int, progress: Progress
@@ -127,24 +128,15 @@ def read_clip(
 
 
 def label_picture(path: Path, predictor: Predictor, s: LabelSettings) -> np.ndarray:
-    """Valence and arousal (2,) of the largest face of a picture, without an anchor.
+    """Valence and arousal of the largest face of a picture without an anchor, and their band's edges: (3, 2).
 
     Raises:
         MtclarError: It cannot be read, or shows no face.
     """
     with open_video(path, fps=s.fps) as picture:
         track = read_track(picture, predictor, s, Thumbnails(), Others(), silent, path.name)
-    return _columns(_table(path.name, track, _NOBODY, predictor, s), "")[0]
-
-
-def _table(name: str, track: Track, marks: VideoAnchors, predictor: Predictor, s: LabelSettings) -> pd.DataFrame:
-    """The labels of all frames of a track, from some anchors or none."""
-    if len(marks.frames):
-        return labels_table(name, track, marks, predictor, s)
-    levels = np.full((len(track.pts), 2), np.nan)
-    levels[track.has_face] = np.stack(predictor.single(track.embeddings[track.has_face])[1:], axis=1)
-    table = pd.DataFrame(np.clip(levels, -1, 1), columns=list(DIMENSIONS))
-    return table.assign(**{f"{name}{side}": np.nan for name in DIMENSIONS for side in ("_lo", "_hi")})
+    table = labels_table(path.name, track, VideoAnchors.none(), predictor, s)
+    return np.concatenate([_columns(table, ending) for ending in _ENDINGS])
 
 
 def _some(marks: VideoAnchors, positions: np.ndarray) -> VideoAnchors:

@@ -182,10 +182,13 @@ def test_portraits_are_scored_with_intervals_by_person():
     draw = rng(2)
     truth = draw.uniform(-1, 1, (12, 2))
     labels = truth + draw.normal(0, 0.1, (12, 2))
-    each = score_portraits(truth, labels, np.arange(12), 500, rng())
-    people = score_portraits(truth, labels, np.repeat(np.arange(3), 4), 500, rng())
+    band = labels - 0.1, labels + 0.15
+    each = score_portraits(truth, labels, *band, np.arange(12), 500, rng())
+    people = score_portraits(truth, labels, *band, np.repeat(np.arange(3), 4), 500, rng())
     for d, dimension in enumerate(("valence", "arousal")):
         error = np.sqrt(np.mean((truth - labels)[:, d] ** 2))
         assert each[dimension]["rmse"] == people[dimension]["rmse"] == pytest.approx(error)
         assert each[dimension]["ccc"] == pytest.approx(concordance(truth[:, d], labels[:, d]))
+        held = (band[0][:, d] <= truth[:, d]) & (truth[:, d] <= band[1][:, d])
+        assert each[dimension]["coverage"] == pytest.approx(held.mean())
         assert each[dimension]["rmse_interval"] != people[dimension]["rmse_interval"]

@@ -122,6 +122,18 @@ def test_the_labels_that_are_scored_are_those_of_mtclar_label(judged, bundle, tm
         assert block["linear"]["rmse"] == block["copy"]["rmse"] == pytest.approx(np.mean(straight[name]), abs=1e-5)
 
 
+def test_without_an_anchor_the_labels_are_those_of_mtclar_label_without_an_anchors_file(judged, bundle, tmp_path):
+    folder, _, result = judged
+    label.run(SETTINGS.label, videos=[folder / "clip.mp4"], anchors=None, model=str(bundle), out=tmp_path)
+    table = pd.read_csv(tmp_path / "clip.va.csv").set_index("frame")
+    ratings = pd.read_csv(folder / "clip_labels.csv").set_index("frame").drop(index=[11])
+    for name in ("valence", "arousal"):
+        rows, block = table.loc[ratings.index], result.found["anchors"]["0"][name]["mtclar"]
+        assert block["rmse"] == pytest.approx(np.sqrt(np.mean((rows[name] - ratings[name]) ** 2)), abs=1e-5)
+        held = (rows[f"{name}_lo"] <= ratings[name]) & (ratings[name] <= rows[f"{name}_hi"])
+        assert block["coverage"] == pytest.approx(held.mean())
+
+
 def test_a_count_of_anchors_that_leaves_nothing_to_score_is_left_out_and_that_is_said(judged):
     _, _, result = judged
     assert any("'clip' has 5 ratings" in note and "5, 6 anchors" in note for note in result.found["notes"])
