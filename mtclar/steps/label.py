@@ -228,6 +228,7 @@ def _notes(
         )
     if not predictor.calibration:
         notes.append("The model carries no calibration, so the labels have no band and no confidence.")
+    notes += predictor.facts.get("notes", [])  # what came with the model, such as that its bands are nominal
     return tuple(notes)
 
 
