@@ -125,9 +125,13 @@ def make_encoder(
             continue
         if len(found) == len(sizes) and (worst := max(found)) <= tolerance:
             return Encoder(graph, not together, worst)
+    if problem is None and picture.batch > 1:
+        problem = MtclarError(
+            f"{path}: takes just {picture.batch} faces at a time; export it for any number, or for one."
+        )
     raise problem or MtclarError(
         f"{path}: the wrapped graph does not say what the network says (largest difference {worst:.3g}, "
-        f"adopt.tolerance is {tolerance:g}); does it draw random numbers, or take just {picture.batch} faces at a time?"
+        f"adopt.tolerance is {tolerance:g}); does it draw random numbers?"
     )
 
 

@@ -133,8 +133,6 @@ def _learned(
     for k, name in enumerate(network.unread):
         weights[:width, DIMENSIONS.index(name)], bias[DIMENSIONS.index(name)] = ridge.weights[:, k], ridge.bias[k]
     errors = " and ".join(f"{name} {rmse:.3f}" for name, rmse in zip(network.unread, ridge.rmse, strict=True))
-    note = (
-        f"{' and '.join(network.unread).capitalize()} were learned from {len(rows)} faces by ridge regression; RMSE on "
-        f"people it had not seen: {errors}."
-    )
+    learned = " and ".join(network.unread).capitalize() + (" were" if len(network.unread) > 1 else " was")
+    note = f"{learned} learned from {len(rows)} faces by ridge regression; RMSE on people it had not seen: {errors}."
     return replace(network.reading, weights=weights, bias=bias), note

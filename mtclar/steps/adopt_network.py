@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import TensorProto
 
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError, nearest
@@ -100,6 +101,8 @@ def try_network(
     scaling = _scaling(s, path)
     model = read_onnx(path)
     picture = find_picture(path, model, name=s.input, size=s.input_size, layout=s.layout, grey=s.colour == "grey")
+    if picture.kind == TensorProto.UINT8 and s.range != "0-255":
+        raise MtclarError(f"{path}: its input '{picture.name}' takes whole numbers from 0 to 255; give --range 0-255.")
     isolate(path, model, picture.name)
     crop = spec_of(picture.size)
     trial = faces_of(crop)

@@ -91,7 +91,7 @@ def test_a_graph_that_mixes_the_faces_of_a_batch_is_asked_one_by_one(tmp_path):
 
 def test_a_graph_that_takes_only_several_faces_that_it_mixes_is_refused(tmp_path):
     path = write_network(tmp_path / "net.onnx", mixing=True, batch=4)
-    with pytest.raises(MtclarError, match="or take just 4 faces at a time"):
+    with pytest.raises(MtclarError, match="takes just 4 faces at a time; export it for any number, or for one"):
         wrapped(path, Scaling.of("rgb", MEAN, STD))
 
 
