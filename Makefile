@@ -9,7 +9,12 @@ export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-all bench lint lock clean
+# What `make ship` gives to everybody; each can be named on the command line.
+BUNDLE := artifacts/export
+EVALUATION := artifacts/evaluate
+REAL := artifacts/real
+
+.PHONY: help demo test test-all bench lint lock ship clean
 
 help:
 	@echo "make demo      install, pull the sample, run the line, label the sample's videos, show the result"
@@ -17,6 +22,7 @@ help:
 	@echo "make test-all  the test suite with its slow tests"
 	@echo "make bench     how fast things are on this machine"
 	@echo "make lint      format, lint and type check"
+	@echo "make ship      make BUNDLE the model that ships, with the card of its EVALUATION and its test on REAL faces"
 	@echo "make lock      resolve the newest versions and write requirements.lock"
 
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -52,6 +58,15 @@ lock:
 	build/lock/bin/pip install --quiet --editable '.[all]'
 	{ echo "# Every package mtclar[all] needs, by exact version; written by 'make lock'."; \
 	  build/lock/bin/pip freeze --exclude-editable --local | sed -E 's/\+cpu$$//'; } > requirements.lock
+
+# The old model's objects leave the remote with the gc: the repository holds one model and the sample.
+ship: $(VENV)/.installed
+	mtclar models ship --bundle $(BUNDLE) --evaluation $(EVALUATION) --real $(REAL) --out mtclar/shipped/default
+	cp mtclar/shipped/default/card.md docs/model-card.md
+	dvc add --quiet mtclar/shipped/default
+	dvc push --quiet --remote sample
+	dvc gc --quiet --force --workspace --cloud --remote sample
+	@echo "Commit mtclar/shipped/default.dvc, mtclar/shipped/.gitignore, docs/model-card.md and dvc-remote/."
 
 clean:
 	rm -rf artifacts build mlflow.db mlruns mlartifacts

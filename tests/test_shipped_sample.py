@@ -1,4 +1,4 @@
-"""The sample as a newcomer gets it: `dvc pull` on a fresh clone."""
+"""The sample and the model as a newcomer gets them: `dvc pull` on a fresh clone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,19 @@ import numpy as np
 import pytest
 
 from mtclar.data.readers import Notes, records
+from mtclar.data.tracked import tracked_files, tracked_md5
 from mtclar.faces import HogDetector
+from mtclar.serving import Bundle
 from mtclar.settings import load_settings
+
+
+POINTERS = {"data.dvc": 20e6, "mtclar/shipped/default.dvc": 15e6}
+"""What DVC tracks in a folder, and how many bytes of it the repository may hold."""
+
+
+def pointers(repository: Path) -> list[str]:
+    """Those that are there: a repository whose model has not been trained yet tracks the sample alone."""
+    return [name for name in POINTERS if (repository / name).is_file()]
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +33,8 @@ def clone(tmp_path_factory) -> Path:
     """A folder with what a clone holds of DVC, after `dvc pull`."""
     repository = Path(__file__).parents[1]
     folder = tmp_path_factory.mktemp("clone")
-    for name in (".dvc/config", ".dvcignore", "data.dvc", "dvc.yaml", "params.yaml"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    for name in (".dvc/config", ".dvcignore", *pointers(repository), "dvc.yaml", "params.yaml"):
+        (folder / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(repository / name, folder / name)
     shutil.copytree(repository / "dvc-remote", folder / "dvc-remote")
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "pull"]):
@@ -45,14 +56,33 @@ def pictures(sample) -> list:
 
 
 def test_the_remote_inside_the_repository_is_small(repository):
-    sizes = [path.stat().st_size for path in (repository / "dvc-remote").rglob("*") if path.is_file()]
-    assert sum(sizes) <= 20e6
-    assert len(sizes) < 100
+    for pointer in pointers(repository):
+        files = set(tracked_files(repository / pointer, repository / "dvc-remote").values())
+        assert sum(path.stat().st_size for path in files) <= POINTERS[pointer], pointer
+        assert len(files) < 100
 
 
-def test_the_remote_holds_nothing_that_data_dvc_does_not_name(clone):
+def test_the_remote_holds_nothing_that_is_not_tracked(clone):
+    held = {path for path in (clone / "dvc-remote").rglob("*") if path.is_file()}
+    tracked: set[Path] = set()
+    for pointer in pointers(clone):
+        md5 = tracked_md5(clone / pointer)
+        tracked |= {*tracked_files(clone / pointer, clone / "dvc-remote").values()}
+        tracked.add(clone / "dvc-remote" / "files" / "md5" / md5[:2] / md5[2:])
+    assert held == tracked
+
+
+def test_a_pull_fetches_all_that_the_remote_holds(clone):
     cached = {path.name for path in (clone / ".dvc" / "cache" / "files").rglob("*") if path.is_file()}
     assert cached == {path.name for path in (clone / "dvc-remote" / "files").rglob("*") if path.is_file()}
+
+
+def test_the_model_that_was_pulled_is_whole_and_its_card_is_the_documentations(clone, repository):
+    if "mtclar/shipped/default.dvc" not in pointers(clone):
+        pytest.skip("no model ships yet")
+    bundle = Bundle.load(clone / "mtclar" / "shipped" / "default")
+    assert bundle.card == (repository / "docs" / "model-card.md").read_text(encoding="utf-8")
+    assert set(bundle.facts["licences"]) <= {"weights", "software", "sample", "synthetic"}
 
 
 def test_the_card_in_the_documentation_is_the_samples_own(sample, repository):
