@@ -18,7 +18,6 @@ from mtclar.faces import HogDetector
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings
 
-
 POINTERS = {"data.dvc": 20e6, "mtclar/shipped/default.dvc": 15e6}
 """What DVC tracks in a folder, and how many bytes of it the repository may hold."""
 
