@@ -90,7 +90,7 @@ def groups_of(trait: str, values: np.ndarray) -> dict[str, np.ndarray]:
         bool (n,) by the group's name; those of bands in their order, though nobody belongs to one.
     """
     if trait in NAMED:
-        return {str(name): values == name for name in sorted({str(value) for value in values})}
+        return {name: values == name for name in sorted({value for value in values if isinstance(value, str)})}
     known = np.abs(np.asarray(values, np.float64))
     edges = BANDS[trait]
     found = {}

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mtclar.data.store import FacesStore
-from mtclar.data.tables import PAIRS, read_table
+from mtclar.data.tables import PAIRS, SYNTHESIS, read_table
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from mtclar.evaluation.across_folds import FOLD_COLUMNS, fold_rows, pool_folds
 from mtclar.evaluation.clips import clips_of
+from mtclar.evaluation.groups import judge_groups
 from mtclar.evaluation.judge import Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
 from mtclar.evaluation.scores import plain
@@ -55,7 +58,7 @@ def run(
 
     Args:
         s: The section `evaluate` of params.yaml.
-        faces: Faces store that `mtclar crop` wrote.
+        faces: Faces store that `mtclar crop` or `mtclar synthesize` wrote; the second gives accuracy by group as well.
         pairs: Folder that `mtclar pair` wrote.
         checkpoint: Folder that `mtclar train` wrote.
         out: Folder to write; appears whole or not at all.
@@ -68,6 +71,7 @@ def run(
     table = read_table(pairs / "pairs.parquet", PAIRS)
     rows = rows_needed(store.table, table, s)
     check_belong(table[table["split"] == s.split], store.table)
+    traits = _traits(store)
     # torch takes seconds to import: what can be wrong without it has been said by now.
     from mtclar.model.predictor import TorchPredictor
 
@@ -81,6 +85,8 @@ def run(
     if s.fusion == "kriging":
         spoilt = embed_spoilt(store, clips_of(store.table, "validation"), predictor, s.seed)
     found = judge(s, store.table, table, embeddings, predictor, spoilt)
+    if traits is not None:
+        found.metrics.update(judge_groups(s, store.table, traits, embeddings, predictor))
     facts = {
         "model": str(checkpoint),
         "data revision": data_revision(faces),
@@ -90,6 +96,24 @@ def run(
     with whole_folder(out, known_by="metrics.json") as folder:
         write(folder, found, facts)
     return Evaluated(out, plain(found.metrics))
+
+
+def _traits(store: FacesStore) -> pd.DataFrame | None:
+    """How each face of a store was made; None where that is not known.
+
+    Raises:
+        MtclarError: The table is damaged or is of another store.
+    """
+    path = store.folder / "synthesis.parquet"
+    if not path.is_file():
+        return None
+    traits = read_table(path, SYNTHESIS)
+    if traits["face_id"].tolist() != store.table["face_id"].tolist():
+        raise MtclarError(
+            f"{path}: its {len(traits)} faces are not the {len(store)} of faces.parquet beside it; run 'mtclar "
+            "synthesize' again."
+        )
+    return traits
 
 
 def write(folder: Path, found: Judgement, facts: dict[str, str]) -> None:

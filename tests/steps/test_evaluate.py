@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from mtclar.data.store import FacesWriter
-from mtclar.data.tables import PAIRS, write_table
+from mtclar.data.tables import PAIRS, SYNTHESIS, write_table
 from mtclar.errors import MtclarError
 from mtclar.settings import EvaluateSettings, read_params
 from mtclar.steps import evaluate
@@ -151,6 +151,40 @@ def test_the_table_of_a_written_evaluation_has_the_rows_of_the_summary(written):
     assert header[0] == "metric"
     assert rows[0][0] == "valence CCC, one anchor a clip"
     assert rows[0][1].startswith("0.9") or rows[0][1].startswith("1.0")
+
+
+def with_traits(folder, **changes):
+    """How the toy faces were made, beside them: one half is turned away, and a hand is before every third."""
+    faces = pd.read_parquet(folder / "faces" / "faces.parquet")
+    n = len(faces)
+    made = pd.DataFrame({name: np.zeros(n) for name in SYNTHESIS.names})
+    made = made.assign(face_id=faces["face_id"], yaw=np.where(np.arange(n) % 2, -35.0, 5.0), codec="none", skin=0.5)
+    made = made.assign(covering=np.where(np.arange(n) % 3, "none", "hand"), speaking=False, blink=False, **changes)
+    write_table(made, folder / "faces" / "synthesis.parquet", SYNTHESIS)
+    return faces, made
+
+
+def test_where_it_is_known_how_faces_were_made_accuracy_is_told_by_group(tmp_path, monkeypatch):
+    from mtclar.model.predictor import TorchPredictor
+
+    monkeypatch.setattr(TorchPredictor, "from_checkpoint", lambda *_, **__: Colours())
+    faces, made = with_traits(toy_faces(tmp_path))
+    found = run(tmp_path).metrics
+    turned = (faces["split"] == "test") & (made["yaw"] < 0)
+    entry = found["groups"]["yaw"]["30+"]
+    assert (entry["n_faces"], entry["n_people"]) == (turned.sum(), 2)
+    assert entry["valence"]["rmse"] < 0.02  # colours are read exactly, but for JPEG
+    assert set(found["groups"]["covering"]) == {"hand", "none"}
+    assert found["worst_groups"] == {}, "too few faces to name one"
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "For whom it labels less well" in page
+    assert "before the face: hand" in page
+
+
+def test_a_table_of_how_other_faces_were_made_is_refused(tmp_path):
+    with_traits(toy_faces(tmp_path), face_id="else")
+    with pytest.raises(MtclarError, match=r"synthesis\.parquet: its 28 faces are not the 28"):
+        run(tmp_path)
 
 
 def test_a_real_checkpoint_is_judged_through_torch(tmp_path):
