@@ -15,8 +15,8 @@ them exists, nobody rated them, and the label is what the face was made to show.
 
 {settings}
 
-as the section `synthesize` of params.yaml, which makes the same again with the same versions of its libraries. Where
-clips go through H.264 the encoder does not always decide alike; a few of their pixels may then differ by little.
+as the section `synthesize` of params.yaml, which makes the same again, byte for byte, with the same versions of its
+libraries.
 
 ## What is in it
 
