@@ -170,13 +170,21 @@ def shrink(rgba: NDArray[np.uint8], supersampling: int) -> tuple[NDArray[np.uint
     """
     s = supersampling
     if s == 1:
-        return np.ascontiguousarray(rgba[..., :3]), rgba[..., 3].astype(np.float32) / 255
+        return np.ascontiguousarray(rgba[..., :3]), rgba[..., 3].astype(np.float32) / np.float32(255)
     pixels = rgba.astype(np.float32)
-    opacity = pixels[..., 3] / 255
+    opacity = pixels[..., 3] / np.float32(255)
     pixels[..., :3] *= opacity[..., None]
+    rgb = np.zeros((len(rgba) // s, rgba.shape[1] // s, 3), np.float32)
+    alpha = np.zeros(rgb.shape[:2], np.float32)
     # The order of the sums is that of the samples that were drawn before: another rounds otherwise.
-    rgb = sum(pixels[i::s, j::s, :3] for i in range(s) for j in range(s)) / np.float32(s * s)
-    alpha = sum(sum(opacity[i::s, j::s] for j in range(s)) for i in range(s)) / np.float32(s * s)
+    for i in range(s):
+        row = np.zeros_like(alpha)
+        for j in range(s):
+            rgb += pixels[i::s, j::s, :3]
+            row += opacity[i::s, j::s]
+        alpha += row
+    rgb /= np.float32(s * s)
+    alpha /= np.float32(s * s)
     rgb /= np.maximum(alpha, 1e-6)[..., None]
     return np.clip(rgb, 0, 255).astype(np.uint8), alpha
 
