@@ -1,17 +1,12 @@
-"""A foreign face network as the three graphs of a bundle, made by surgery on its graph; no weight of it changes.
+"""A foreign face network as encoder.onnx of a bundle, made by surgery on its graph; no weight of it changes.
 
-encoder.onnx: a 1x1 convolution that orders and scales the channels, the foreign graph, then
+It is a 1x1 convolution that orders and scales the channels, the foreign graph, then
 
     embedding = ((e - mean) / distance, labels / 1024)
 
 with e the foreign embedding, `mean` and `distance` the mean and the median distance of faces of many people: so the
 distances of two embeddings are about 1 whatever the network, as the few-shot engine expects. Valence, arousal and the
 expressions ride along, so small that they do not count in a distance; 1024 is a power of two and costs no precision.
-
-single.onnx: valence and arousal = clip(embedding · weights + bias, -1, 1), where `weights` pick those columns or are a
-ridge regression's; pair.onnx: the difference of the same before the clip, clip((left - right) · weights, -2, 2).
-Nothing is known of how such a network tells whether two expressions are alike, so `similar` is NaN and the bundle's
-tasks leave similarity out.
 """
 
 from __future__ import annotations
@@ -24,7 +19,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.serving.foreign import Picture, Scaling
 from mtclar.serving.foreign_answers import Columns, open_session, read_by
@@ -33,10 +27,6 @@ PREFIX = "adopted/"
 """Goes before every name of the foreign graph, so that none clashes with a name of ours."""
 ASIDE = 1 / 1024
 """Factor of the columns that ride along with the embedding."""
-OPSET, IR_VERSION = 18, 10
-"""Of pair.onnx and single.onnx; the encoder keeps the foreign graph's."""
-ABSENT = -1e4
-"""Logit of an expression that the network does not know."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +101,7 @@ def make_encoder(
         try:
             session = open_session(path, graph)
             sizes = (len(faces), 2, 1) if together else (1,) * len(faces)
-            found = []
+            found: list[float] = []
             for size in sizes:
                 some = slice(0, size) if together else slice(len(found), len(found) + 1)
                 answer = session.run(["embedding"], {"faces": faces[some]})[0]
@@ -251,99 +241,3 @@ def _prune(graph: onnx.GraphProto) -> None:
     ):
         del field[:]
         field.extend(items)  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How valence and arousal, and perhaps expressions, are read from an embedding.
-
-    Attributes:
-        weights: float64 (d, 2), of valence and arousal.
-        bias: float64 (2,).
-        first: The column of the embedding with the first answer about expressions.
-        expressions: Positions in EXPRESSIONS of these answers; empty where the network tells of none.
-        probabilities: Whether they are probabilities; else they are logits.
-    """
-
-    weights: np.ndarray
-    bias: np.ndarray
-    first: int = 0
-    expressions: tuple[int, ...] = ()
-    probabilities: bool = False
-
-
-def make_heads(reading: Reading) -> dict[str, bytes]:
-    """pair.onnx and single.onnx. Without a word on expressions each is as likely as any other."""
-    width = len(reading.weights)
-    weights = numpy_helper.from_array(reading.weights.astype(np.float32), "weights")
-    columns = [numpy_helper.from_array(np.array(k), f"column{k}") for k in (0, 1)]
-
-    def ends(kind: float) -> list[onnx.TensorProto]:
-        return [numpy_helper.from_array(np.float32(sign * kind), name) for sign, name in ((-1, "least"), (1, "most"))]
-
-    def apart(names: tuple[str, str]) -> list[onnx.NodeProto]:
-        return [
-            helper.make_node("Clip", ["labels", "least", "most"], ["clipped"]),
-            *(helper.make_node("Gather", ["clipped", f"column{k}"], [name], axis=1) for k, name in enumerate(names)),
-        ]
-
-    pair = _model(
-        [
-            helper.make_node("Sub", ["left", "right"], ["apart"]),
-            helper.make_node("MatMul", ["apart", "weights"], ["labels"]),
-            *apart(("d_valence", "d_arousal")),
-            helper.make_node("Add", ["d_valence", "unknown"], ["similar"]),
-        ],
-        {"left": ["n", width], "right": ["n", width]},
-        {"similar": ["n"], "d_valence": ["n"], "d_arousal": ["n"]},
-        [weights, *columns, *ends(2.0), numpy_helper.from_array(np.float32("nan"), "unknown")],
-    )
-    picks, absent = np.zeros((width, len(EXPRESSIONS)), np.float32), np.zeros(len(EXPRESSIONS), np.float32)
-    for k, place in enumerate(reading.expressions):
-        picks[reading.first + k, place] = 1 / ASIDE
-    if reading.expressions:
-        absent[[k for k in range(len(EXPRESSIONS)) if k not in reading.expressions]] = ABSENT
-    logits = [helper.make_node("MatMul", ["embedding", "picks"], ["told"])]
-    if reading.probabilities:
-        logits += [
-            helper.make_node("Max", ["told", "tiny"], ["likely"]),
-            helper.make_node("Log", ["likely"], ["told_log"]),
-        ]
-    single = _model(
-        [
-            helper.make_node("MatMul", ["embedding", "weights"], ["raised"]),
-            helper.make_node("Add", ["raised", "bias"], ["labels"]),
-            *apart(("valence", "arousal")),
-            *logits,
-            helper.make_node("Add", ["told_log" if reading.probabilities else "told", "absent"], ["logits"]),
-            helper.make_node("Softmax", ["logits"], ["expression"], axis=1),
-        ],
-        {"embedding": ["n", width]},
-        {"expression": ["n", len(EXPRESSIONS)], "valence": ["n"], "arousal": ["n"]},
-        [
-            weights,
-            *columns,
-            *ends(1.0),
-            numpy_helper.from_array(reading.bias.astype(np.float32), "bias"),
-            numpy_helper.from_array(picks, "picks"),
-            numpy_helper.from_array(absent, "absent"),
-            numpy_helper.from_array(np.float32(1e-12), "tiny"),
-        ],
-    )
-    return {"pair.onnx": pair, "single.onnx": single}
-
-
-def _model(
-    nodes: list[onnx.NodeProto],
-    inputs: dict[str, list[str | int]],
-    outputs: dict[str, list[str | int]],
-    constants: list[onnx.TensorProto],
-) -> bytes:
-    ends = [
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in part.items()]
-        for part in (inputs, outputs)
-    ]
-    graph = helper.make_graph(nodes, "mtclar", *ends, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()

@@ -19,7 +19,7 @@ from onnx import TensorProto
 
 from mtclar.errors import MtclarError, nearest
 
-KINDS = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.UINT8: "uint8"}
+KINDS: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.FLOAT16: "float16", TensorProto.UINT8: "uint8"}
 """Element types a picture input may have."""
 LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue in the brightness of a picture (ITU-R BT.601)."""

@@ -22,7 +22,7 @@ from mtclar.settings import Settings
 from mtclar.steps.adopt_faces import Trial, drawn_people
 
 if TYPE_CHECKING:
-    from mtclar.serving.adopt import Reading
+    from mtclar.serving.adopt_heads import Reading
 
 LARGE_MB = 100
 """Size from which it is said how large a bundle is."""
@@ -76,7 +76,7 @@ def run(
     if store is not None and len(store) < 2:
         raise MtclarError(f"{faces}: holds {len(store)} faces, but at least two are needed to try a network on.")
     try:
-        from mtclar.serving.adopt import make_heads
+        from mtclar.serving.adopt_heads import make_heads
         from mtclar.steps.adopt_network import try_network
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in {"onnx", "google"}:
@@ -163,5 +163,5 @@ def _tried(store: FacesStore) -> Trial:
 def _licences(settings: Settings, store: FacesStore | None) -> dict[str, str]:
     """Whose terms the bundle falls under: the weights', and those of the faces it was fitted to."""
     unknown = "not known to mtclar: ask whoever gave you the weights"
-    seen = [] if store is None else store.table["dataset"].dropna().unique()
+    seen: list[str] = [] if store is None else store.table["dataset"].dropna().unique().tolist()
     return licences(seen) | {"encoder": settings.adopt.licence or unknown}

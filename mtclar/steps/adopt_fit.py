@@ -24,7 +24,7 @@ from mtclar.steps.adopt_faces import median_distance
 from mtclar.steps.embed import embed_rows, embed_spoilt
 
 if TYPE_CHECKING:
-    from mtclar.serving.adopt import Reading
+    from mtclar.serving.adopt_heads import Reading
     from mtclar.steps.adopt_network import Network
 
 DIMENSIONS = ("valence", "arousal")

@@ -14,7 +14,8 @@ from onnx import TensorProto
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError, nearest
 from mtclar.faces import CropSpec, to_input
-from mtclar.serving.adopt import ASIDE, Encoder, Part, Reading, make_encoder
+from mtclar.serving.adopt import ASIDE, Encoder, Part, make_encoder
+from mtclar.serving.adopt_heads import Reading
 from mtclar.serving.foreign import RANGES, Scaling, find_picture, read_onnx
 from mtclar.serving.foreign_answers import (
     Columns,
