@@ -2,7 +2,8 @@
 
 A folder with `faces.parquet` (schema `tables.FACES`) and `crops-00000.arrow`, `crops-00001.arrow`, ...: Arrow IPC files
 of one binary column `image`, each cell an encoded square RGB picture. Row i of the table is crop i. The store opens
-in milliseconds whatever its size, and a crop is decoded only when it is asked for.
+in milliseconds whatever its size, and a crop is decoded only when it is asked for. Faces that were made have a
+`synthesis.parquet` besides (schema `tables.SYNTHESIS`): row i says how face i was made.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from mtclar.data.tables import FACES, read_table, write_table
+from mtclar.data.tables import FACES, SYNTHESIS, read_table, write_table
 from mtclar.errors import MtclarError
 
 _IMAGE = pa.schema([("image", pa.binary())])
+MADE = "synthesis.parquet"
 SHARD_ROWS = 8192
 BATCH_ROWS = 256
 
@@ -107,7 +110,8 @@ class FacesStore:
         """Opens the store at `folder`.
 
         Raises:
-            MtclarError: The folder is not a faces store, or its table and its crops do not agree in number.
+            MtclarError: The folder is not a faces store, a file of it is damaged, or its tables and its crops do not
+                agree in number.
         """
         self.folder = Path(folder)
         try:
@@ -116,24 +120,42 @@ class FacesStore:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MtclarError(f"{folder}: expected a faces store written by 'mtclar crop' ({error}).") from error
         self.table = read_table(self.folder / "faces.parquet", FACES)
+        again = f"run 'mtclar {'synthesize' if (self.folder / MADE).is_file() else 'crop'}' again"
         self._batches: list[pa.Array] = []
         self._starts: list[int] = []
         rows = 0
         for shard in sorted(self.folder.glob("crops-*.arrow")):
             try:
-                reader = pa.ipc.open_file(pa.memory_map(str(shard)))
-                for i in range(reader.num_record_batches):
-                    batch = reader.get_batch(i)
+                for batch in _batches(shard):
                     self._starts.append(rows)
-                    self._batches.append(batch.column(0))
-                    rows += batch.num_rows
-            except (OSError, pa.ArrowInvalid) as error:
-                raise MtclarError(f"{shard}: the crops are damaged ({error}); run 'mtclar crop' again.") from error
+                    self._batches.append(batch)
+                    rows += len(batch)
+            except (OSError, ValueError, pa.ArrowException) as error:
+                raise MtclarError(f"{shard}: the crops are damaged ({error}); {again}.") from error
         if rows != len(self.table):
             raise MtclarError(
-                f"{folder}: {len(self.table)} faces in the table but {rows} crops; the store was cut short, "
-                "run 'mtclar crop' again."
+                f"{folder}: {len(self.table)} faces in the table but {rows} crops; the store was cut short, {again}."
             )
+        if (self.folder / MADE).is_file():
+            made = _rows_of(self.folder / MADE)
+            if made != rows:
+                raise MtclarError(
+                    f"{folder}: {rows} faces but {made} rows in {MADE}; the store was cut short, {again}."
+                )
+
+    def made(self) -> pd.DataFrame | None:
+        """How each face was made, row for row, with the columns of `tables.SYNTHESIS`; None for faces that were not.
+
+        Raises:
+            MtclarError: The table is damaged, or speaks of other faces.
+        """
+        path = self.folder / MADE
+        if not path.is_file():
+            return None
+        table = read_table(path, SYNTHESIS)
+        if not table["face_id"].equals(self.table["face_id"]):
+            raise MtclarError(f"{path}: speaks of other faces than faces.parquet; run 'mtclar synthesize' again.")
+        return table
 
     def __len__(self) -> int:
         return len(self.table)
@@ -160,6 +182,25 @@ class FacesStore:
         """The crops of `rows` in order, `size` at a time."""
         for start in range(0, len(rows), size):
             yield self.crops(rows[start : start + size])
+
+
+def _batches(shard: Path) -> Iterator[pa.Array]:
+    """The crops of one file, batch by batch, in memory that is mapped."""
+    reader = pa.ipc.open_file(pa.memory_map(str(shard)))
+    if reader.schema != _IMAGE:
+        raise ValueError(f"its columns are {', '.join(reader.schema.names)}")
+    for i in range(reader.num_record_batches):
+        batch = reader.get_batch(i)
+        batch.validate(full=True)  # a crop that reached out of its file would end the process, not the step
+        yield batch.column(0)
+
+
+def _rows_of(path: Path) -> int:
+    """Rows of a Parquet file, from its last bytes."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise MtclarError(f"{path}: expected a Parquet table written by mtclar ({error}).") from error
 
 
 def encode(crop: np.ndarray, quality: int) -> bytes:

@@ -140,7 +140,7 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise MtclarError(f"{path}: expected a Parquet table written by mtclar ({error}).") from error
     missing = [name for name in schema.names if name not in table.column_names]
     if missing:
