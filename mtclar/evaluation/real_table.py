@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtclar.evaluation.clips import DIMENSIONS
+from mtclar.evaluation.real import SHOWN
 
 RMSE_COLUMNS = [
     "anchors",
@@ -59,6 +60,18 @@ def agreement_rows(found: Mapping[str, Any]) -> list[list[str]]:
         ]
         for dimension in DIMENSIONS
         for count, block in found.items()
+    ]
+
+
+def error_records(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A record a number of anchors, dimension and method, with its scores and the interval of RMSE: to be plotted."""
+    return [
+        {"anchors": int(count), "dimension": dimension, "method": method}
+        | {name: scores[name] for name in SHOWN}
+        | dict(zip(("rmse_low", "rmse_high"), scores["rmse_interval"], strict=True))
+        for count, block in found.items()
+        for dimension in DIMENSIONS
+        for method, scores in block[dimension].items()
     ]
 
 

@@ -20,8 +20,9 @@ from mtclar.data.ratings import RatedPicture, Ratings, find_ratings
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError, PartialFailureError
 from mtclar.evaluation.clips import DIMENSIONS
-from mtclar.evaluation.real import SHOWN, Trials, interval_kind, score_portraits, score_trials
-from mtclar.evaluation.real_table import RMSE_COLUMNS, rmse_rows
+from mtclar.evaluation.placements import Trials, median_placement
+from mtclar.evaluation.real import interval_kind, score_portraits, score_trials
+from mtclar.evaluation.real_table import RMSE_COLUMNS, error_records, rmse_rows
 from mtclar.evaluation.scores import plain
 from mtclar.progress import Progress, silent
 from mtclar.report.real_page import Curve, write_real
@@ -29,7 +30,7 @@ from mtclar.serving.manifest import substance
 from mtclar.settings import EvaluateSettings, LabelSettings, RegisterSettings
 from mtclar.steps.label import open_predictor
 from mtclar.steps.label_video import Predictor
-from mtclar.steps.real_clips import ReadClip, label_picture, read_clip
+from mtclar.steps.real_clips import ENDINGS, ReadClip, label_picture, read_clip
 
 SCHEMA_VERSION = 1
 _DRAWN = 3  # anchors of the placement that is drawn, or fewer where a clip has fewer
@@ -120,7 +121,7 @@ def run(
         (folder / "plots").mkdir()
         for name, frame in _plots(found, judged.curves).items():
             frame.to_csv(folder / "plots" / f"{name}.csv", index=False, float_format="%.5g")
-        write_real(folder / "report.html", found, judged.curves, facts, found["notes"])
+        write_real(folder / "report.html", found, judged.curves, facts, found["notes"], predictor.card)
     if judged.failed:
         raise PartialFailureError(_several(out, len(judged.clips), [item["error"] for item in judged.failed]))
     return RealResult(Path(out), found)
@@ -165,14 +166,7 @@ def _judge(s: EvaluateSettings, clip: ReadClip, judged: _Judged, progress: Progr
         }
     )
     shown = max(k for k in trials if k <= _DRAWN)
-    judged.curves += [clip.curve(_median(trials[k])) for k in sorted({0, shown})]
-
-
-def _median(trials: Trials) -> np.ndarray:
-    """The placement (k,) whose error, over both dimensions, is the median of all."""
-    squares = np.where(trials.scored[..., None], (trials.labels["mtclar"] - trials.clip.truth) ** 2, 0.0)
-    order = np.argsort(squares.sum(axis=(1, 2)), kind="stable")
-    return trials.anchors[order[(len(order) - 1) // 2]]
+    judged.curves += [clip.curve(median_placement(trials[k])) for k in sorted({0, shown})]
 
 
 def _rng(s: EvaluateSettings) -> np.random.Generator:
@@ -199,13 +193,14 @@ def _portraits(
         return None
     truth = np.array([[picture.valence, picture.arousal] for picture in kept])
     known = all(picture.person_id for picture in kept)
+    ours, low, high = np.stack(labels, axis=1)
     drawn = np.array([picture.person_id if known else str(picture.path) for picture in kept])
     return {
         "n_pictures": len(kept),
         "n_people": len(np.unique(drawn)) if known else None,
         "cluster": "person" if known else "picture",
         "left_out": left_out,
-        **score_portraits(truth, *np.stack(labels, axis=1), drawn, s.bootstrap, _rng(s)),
+        **score_portraits(truth, ours, low, high, drawn, s.bootstrap, _rng(s)),
     }
 
 
@@ -243,23 +238,18 @@ def _content(
 
 
 def _plots(found: dict[str, Any], curves: Sequence[Curve]) -> dict[str, pd.DataFrame]:
-    """The tables behind the charts: `errors`, a row a count, dimension and method; `curves`, a row a frame."""
-    errors = [
-        {"anchors": int(count), "dimension": dimension, "method": method}
-        | {name: scores[name] for name in SHOWN}
-        | dict(zip(("rmse_low", "rmse_high"), scores["rmse_interval"], strict=True))
-        for count, block in found["anchors"].items()
-        for dimension in DIMENSIONS
-        for method, scores in block[dimension].items()
-    ]
+    """The tables behind the charts: `errors`, see `error_records`, and `curves`, a row a frame."""
     frames = [
-        pd.DataFrame({"clip": curve.name, "anchors": len(curve.anchors), "time_s": curve.times_s})
-        .assign(**{name: curve.labels[:, d] for d, name in enumerate(DIMENSIONS)})
-        .assign(**{f"{name}_lo": curve.low[:, d] for d, name in enumerate(DIMENSIONS)})
-        .assign(**{f"{name}_hi": curve.high[:, d] for d, name in enumerate(DIMENSIONS)})
+        pd.DataFrame({"clip": curve.name, "anchors": len(curve.anchors), "time_s": curve.times_s}).assign(
+            **{
+                f"{name}{ending}": values[:, d]
+                for ending, values in zip(ENDINGS, (curve.labels, curve.low, curve.high), strict=True)
+                for d, name in enumerate(DIMENSIONS)
+            }
+        )
         for curve in curves
     ]
     return {
-        "errors": pd.DataFrame(errors),
+        "errors": pd.DataFrame(error_records(found["anchors"])),
         "curves": pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(),
     }

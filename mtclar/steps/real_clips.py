@@ -13,7 +13,7 @@ import pandas as pd
 
 from mtclar.data.anchor_rows import Anchors, VideoAnchors
 from mtclar.evaluation.clips import DIMENSIONS
-from mtclar.evaluation.real import METHODS, Rated, Trials, placements, try_placements
+from mtclar.evaluation.placements import METHODS, Rated, Trials, placements, try_placements
 from mtclar.progress import Progress, silent
 from mtclar.report.real_page import Curve
 from mtclar.report.thumbnails import Thumbnails
@@ -22,7 +22,7 @@ from mtclar.steps.label_others import Others
 from mtclar.steps.label_video import Predictor, Track, labels_table, read_track
 from mtclar.video import open_video
 
-_ENDINGS = ("", "_lo", "_hi")
+ENDINGS = ("", "_lo", "_hi")
 """Of the columns of a label and of the edges of its band."""
 
 
@@ -57,9 +57,9 @@ class ReadClip:
         return labels_table(self.name, self.track, chosen, self.predictor, self.settings)
 
     def label(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What `evaluation.real.Label` asks: label, lower and upper edge of the rated frames, (m, 2) each."""
+        """What `evaluation.placements.Label` asks: label, lower and upper edge of the rated frames, (m, 2) each."""
         table = self.table(positions)
-        return tuple(_columns(table, ending)[self.marks.frames] for ending in _ENDINGS)  # type: ignore[return-value]
+        return tuple(_columns(table, ending)[self.marks.frames] for ending in ENDINGS)  # type: ignore[return-value]
 
     def trials(
         self, counts: tuple[int, ...], limit: int, seed: int, progress: Progress
@@ -136,7 +136,7 @@ def label_picture(path: Path, predictor: Predictor, s: LabelSettings) -> np.ndar
     with open_video(path, fps=s.fps) as picture:
         track = read_track(picture, predictor, s, Thumbnails(), Others(), silent, path.name)
     table = labels_table(path.name, track, VideoAnchors.none(), predictor, s)
-    return np.concatenate([_columns(table, ending) for ending in _ENDINGS])
+    return np.concatenate([_columns(table, ending) for ending in ENDINGS])
 
 
 def _some(marks: VideoAnchors, positions: np.ndarray) -> VideoAnchors:

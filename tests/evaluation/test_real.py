@@ -1,22 +1,13 @@
 """The real test's numbers, beside explicit loops over placements, frames and clips."""
 
 from itertools import combinations
-from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 
-from mtclar.evaluation.real import (
-    Rated,
-    interval_kind,
-    placements,
-    score_portraits,
-    score_trials,
-    try_placements,
-)
+from mtclar.evaluation.placements import Rated, placements, try_placements
+from mtclar.evaluation.real import interval_kind, score_portraits, score_trials
 
 RESAMPLES = 200
 
@@ -47,28 +38,6 @@ def tried(clip: Rated, k: int, limit: int = 200):
     trials = try_placements(clip, placements(len(clip), k, limit, rng()), labeller(clip), lambda: ticks.append(1))
     assert len(ticks) == len(trials.anchors)
     return trials
-
-
-@given(st.integers(1, 12), st.integers(0, 6), st.integers(1, 60), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
-def test_placements_are_all_of_them_or_as_many_different_ones_as_asked_for(m, k, limit, seed):
-    k = min(k, m)
-    found = placements(m, k, limit, rng(seed))
-    assert found.shape == (min(comb(m, k), limit), k)
-    assert len({tuple(row) for row in found.tolist()}) == len(found)
-    assert set(map(tuple, found.tolist())) <= set(combinations(range(m), k))
-
-
-def test_no_anchor_is_one_placement_and_nothing_stands_beside_mtclar():
-    trials = tried(rated(), 0)
-    assert trials.anchors.shape == (1, 0)
-    assert list(trials.labels) == ["mtclar"]
-    assert trials.scored.all()
-
-
-def test_placements_depend_on_the_seed_alone():
-    np.testing.assert_array_equal(placements(20, 4, 50, rng(5)), placements(20, 4, 50, rng(5)))
-    assert (placements(20, 4, 50, rng(5)) != placements(20, 4, 50, rng(6))).any()
 
 
 def by_hand(clip: Rated, k: int, method: str, d: int):

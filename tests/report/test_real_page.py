@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mtclar.evaluation.real import Rated, interval_kind, placements, score_trials, try_placements
+from mtclar.evaluation.placements import Rated, placements, try_placements
+from mtclar.evaluation.real import interval_kind, score_trials
 from mtclar.evaluation.real_table import RMSE_COLUMNS, cell, rmse_rows
 from mtclar.report.real_page import Curve, write_real
 
