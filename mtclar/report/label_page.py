@@ -32,6 +32,7 @@ def write_label_page(
     *,
     thumbnails: int,
     notes: Sequence[str] = (),
+    card: str | None = None,
 ) -> None:
     """Writes the page, whole or not at all.
 
@@ -42,6 +43,7 @@ def write_label_page(
         pictures: Small pictures by frame, uint8 RGB.
         thumbnails: How many of them to show besides the anchors.
         notes: What the reader should know, one sentence each.
+        card: Of the model, as Markdown; None if it has none.
     """
     faces = int((table["status"] == "ok").sum())
     anchors = table.index[table["source"] == "anchor"]
@@ -60,16 +62,25 @@ def write_label_page(
     if notes:
         sections.append(page.Section("Worth knowing", _list(notes)))
     sections.append(page.Section("Where this comes from", page.table(_origin(facts))))
-    page.write_page(path, f"Labels of {facts['video']}", sections, lead=lead, footer=f"mtclar {facts['tool_version']}")
+    footer = f"mtclar {facts['tool_version']}"
+    page.write_page(path, f"Labels of {facts['video']}", sections, lead=lead, footer=footer, card=card)
 
 
-def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Collection[str], tool_version: str) -> None:
+def write_index(
+    path: Path,
+    rows: Sequence[Mapping[str, Any]],
+    failed: Collection[str],
+    tool_version: str,
+    card: str | None = None,
+) -> None:
     """Writes the page that leads to the reports of several videos.
 
     Args:
         path: Where to, in the folder of the reports.
         rows: Per video: its name, where its report lies below that folder, frames, faces, anchors and confidence.
         failed: One sentence for every video that could not be labelled.
+        tool_version: Of mtclar.
+        card: Of the model, as Markdown; None if it has none.
     """
     frame = pd.DataFrame(rows, columns=["video", "page", "frames", "faces", "anchors", "confidence"])
     links = [Markup('<a href="{}">{}</a>').format(quote(row["page"]), row["video"]) for row in rows]
@@ -80,7 +91,7 @@ def write_index(path: Path, rows: Sequence[Mapping[str, Any]], failed: Collectio
     lead = f"{len(rows)} of {len(rows) + len(failed)} videos labelled."
     if without := sum(not row["anchors"] for row in rows):
         lead += f" Without anchors: {'all' if without == len(rows) else without}."
-    page.write_page(path, "Labelled videos", sections, lead=lead, footer=f"mtclar {tool_version}")
+    page.write_page(path, "Labelled videos", sections, lead=lead, footer=f"mtclar {tool_version}", card=card)
 
 
 def _list(items: Iterable[str]) -> Markup:

@@ -56,7 +56,12 @@ class Curve:
 
 
 def write_real(
-    path: Path, found: Mapping[str, Any], curves: Sequence[Curve], facts: Mapping[str, str], notes: Sequence[str]
+    path: Path,
+    found: Mapping[str, Any],
+    curves: Sequence[Curve],
+    facts: Mapping[str, str],
+    notes: Sequence[str],
+    card: str | None = None,
 ) -> None:
     """Writes the page, whole or not at all.
 
@@ -66,6 +71,7 @@ def write_real(
         curves: Clips to draw, each after another.
         facts: What the footer states.
         notes: What the reader should know, one sentence each.
+        card: Of the model, as Markdown; None if it has none.
     """
     sections = []
     if found["anchors"]:
@@ -84,7 +90,7 @@ def write_real(
     if "portraits" in found:
         lead += f", and {found['portraits']['n_pictures']} rated portraits"
     footer = " · ".join(f"{name}: {value}" for name, value in facts.items())
-    write_page(path, "How well mtclar labels real faces", sections, lead=f"{lead}.", footer=footer)
+    write_page(path, "How well mtclar labels real faces", sections, lead=f"{lead}.", footer=footer, card=card)
 
 
 def _all(found: Mapping[str, Any]) -> Markup:

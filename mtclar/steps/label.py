@@ -112,7 +112,8 @@ def run(
             with folder.stage() as stage:
                 write_json(_summary(done, failed, predictor), stage / "summary.json")
                 if "index" not in names.values():
-                    write_index(stage / "index.html", [_row(video) for video in done], failed.values(), __version__)
+                    rows = [_row(video) for video in done]
+                    write_index(stage / "index.html", rows, failed.values(), __version__, predictor.card)
     if failed and len(found) == 1:
         raise MtclarError(next(iter(failed.values())))
     if failed:
@@ -179,7 +180,15 @@ def _label(
         write_csv(table, stage / csv)
         write_table(table, stage / parquet, LABELS, {"mtclar": json.dumps(facts)})
         write_json(facts, stage / side)
-        write_label_page(stage / page, table, facts, thumbnails.kept(), thumbnails=s.thumbnails, notes=notes)
+        write_label_page(
+            stage / page,
+            table,
+            facts,
+            thumbnails.kept(),
+            thumbnails=s.thumbnails,
+            notes=notes,
+            card=predictor.card,
+        )
     certain = table["confidence"].mean()
     return VideoResult(
         video_id=name,

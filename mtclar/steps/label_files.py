@@ -92,7 +92,7 @@ def model_facts(predictor: Predictor) -> dict[str, Any]:
     facts = predictor.facts
     return {
         "name": str(facts.get("name", "mtclar")),
-        "version": str(facts.get("mtclar_version", "")),
+        "version": str(facts.get("version", facts.get("mtclar_version", ""))),
         "sha256": predictor.identity,
         "licences": dict(facts.get("licences", {})),
         "data_revision": facts.get("data_revision"),
