@@ -148,10 +148,12 @@ def taken(picture: Picture, camera: Camera) -> Picture:
     """One picture as the camera keeps it, at the size at which it was drawn."""
     small = _small(smeared(picture, camera), camera)
     if camera.codec == "jpeg":
-        done, data = cv2.imencode(".jpg", small[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, camera.quality])
+        done, data = cv2.imencode(
+            ".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, camera.quality]
+        )
         if not done:
             raise RuntimeError("OpenCV could not encode a JPEG")
-        small = np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+        small = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.uint8)  # type: ignore[arg-type]
     return _large(small, picture.shape[0])
 
 

@@ -132,9 +132,10 @@ def _stills(
         kind, covered = "none", 0.0
         if rng.uniform() < s.covering:
             kind = str(rng.choice(list(COVERING_SHARES), p=list(COVERING_SHARES.values())))
-            layer, covered = draw_covering(rng, person, kind).paint(layer, _triple(head), 1.0, rng.uniform(0.5, 1.0))
+            layer, covered = draw_covering(rng, person, kind).paint(layer, _triple(head), 1.0, rng.uniform(0.75, 1.0))
         picture = taken(photograph(scene, [layer], rng), camera)
-        facts |= _facts(person, head, scene, camera, layer) | {"covering": kind, "covered": covered}
+        facts |= _facts(person, head, scene, camera, layer)
+        facts |= {"covering": kind if covered > 0 else "none", "covered": covered}
         box = _jittered(layer.landmarks, rng.normal(0, 1, 3))
         yield _shot(picture, box, affect, expression_of(affect, manner), facts, s)
 
@@ -233,7 +234,7 @@ def _disturbed(rng: np.random.Generator, actions: Actions, *, speaking: bool, bl
         more[INDEX[name]] += rng.uniform(0.2, 0.7)
     if blink:
         more[INDEX["lid_close"]] = np.maximum(more[INDEX["lid_close"]], rng.uniform(0.6, 1.0))
-    return limit(more)
+    return limit(more.astype(np.float32))
 
 
 def _facts(person: Person, head: Array, scene: Scene, camera: Camera, layer: Layer) -> dict[str, Any]:
