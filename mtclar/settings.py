@@ -171,6 +171,8 @@ class EvaluateSettings(Section):
     coverage: Annotated[float, Field(gt=0, lt=1)]
     fusion: Fusion
     time_scale_s: Annotated[float, Field(gt=0)]
+    rater_level: Annotated[float, Field(ge=0)]
+    rater_scale: Annotated[float, Field(ge=0)]
     real_anchors: tuple[Positive, ...]
     real_placements: Positive
 
@@ -244,6 +246,7 @@ class LabelSettings(Section):
     time_scale_s: Annotated[float, Field(gt=0)]
     foreign_anchors: Literal["refuse", "flag", "allow"]
     threshold: float
+    keep_threshold: float
     long_side: Annotated[int, Field(ge=160)]
     steady_s: Annotated[float, Field(ge=0)]
     lost_after_s: Annotated[float, Field(ge=0)]

@@ -26,6 +26,8 @@ SETTINGS = EvaluateSettings(
     coverage=0.9,
     fusion="time",
     time_scale_s=1.0,
+    rater_level=0.0,
+    rater_scale=0.0,
     real_anchors=(1, 2),
     real_placements=50,
 )
