@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtclar.data.tables import FACES, SYNTHESIS, read_table, write_table
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, brief
 
 _IMAGE = pa.schema([("image", pa.binary())])
 MADE = "synthesis.parquet"
@@ -131,7 +131,7 @@ class FacesStore:
                     self._batches.append(batch)
                     rows += len(batch)
             except (OSError, ValueError, pa.ArrowException) as error:
-                raise MtclarError(f"{shard}: the crops are damaged ({error}); {again}.") from error
+                raise MtclarError(f"{shard}: the crops are damaged ({brief(error)}); {again}.") from error
         if rows != len(self.table):
             raise MtclarError(
                 f"{folder}: {len(self.table)} faces in the table but {rows} crops; the store was cut short, {again}."
@@ -199,8 +199,8 @@ def _rows_of(path: Path) -> int:
     """Rows of a Parquet file, from its last bytes."""
     try:
         return int(pq.read_metadata(path).num_rows)
-    except (OSError, pa.ArrowException) as error:
-        raise MtclarError(f"{path}: expected a Parquet table written by mtclar ({error}).") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise MtclarError(f"{path}: expected a Parquet table written by mtclar ({brief(error)}).") from error
 
 
 def encode(crop: np.ndarray, quality: int) -> bytes:

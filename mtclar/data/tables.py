@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtclar.data.whole import whole_file
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, brief
 
 EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
 """The eight expressions in AffectNet's order: the position is AffectNet's code."""
@@ -139,10 +139,13 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
         MtclarError: The file is missing, is not Parquet, or lacks a column.
     """
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise MtclarError(f"{path}: expected a Parquet table written by mtclar ({error}).") from error
-    missing = [name for name in schema.names if name not in table.column_names]
+        # What pandas once noted of itself is not needed, and may be what is damaged.
+        table = pq.read_table(path).replace_schema_metadata(None)
+        there = table.column_names
+        frame = table.select([name for name in schema.names if name in there]).to_pandas()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise MtclarError(f"{path}: expected a Parquet table written by mtclar ({brief(error)}).") from error
+    missing = [name for name in schema.names if name not in there]
     if missing:
         raise MtclarError(f"{path}: the table lacks the column(s) {', '.join(missing)}; write it anew with mtclar.")
-    return table.select(schema.names).to_pandas()
+    return frame
