@@ -31,6 +31,10 @@ LANDMARK_OFFSET = (0.0, -0.09)
 Measured on the same faces: 0.00 ± 0.06 and -0.09 ± 0.05; the box reaches higher up the forehead than the brows."""
 
 
+STILL_THERE = 0.4
+"""Overlap of two boxes from which an unsure one is believed to be the face that was there before."""
+
+
 @dataclass(frozen=True)
 class Face:
     """A face: its box in pixels of the picture, and the detector's score (NaN for a box that was given)."""
@@ -67,19 +71,34 @@ class HogDetector:
 
     name = "hog"
 
-    def __init__(self, *, threshold: float, long_side: int) -> None:
-        """`threshold`: score from which a box counts; `long_side`: larger pictures are scaled down to it, in pixels."""
-        self.threshold, self.long_side = threshold, long_side
+    def __init__(self, *, threshold: float, long_side: int, keep_threshold: float | None = None) -> None:
+        """Chooses how sure the detector must be.
 
-    def detect(self, picture: NDArray[np.uint8]) -> list[Face]:
+        Args:
+            threshold: Score from which a box counts.
+            long_side: Larger pictures are scaled down to it, in pixels.
+            keep_threshold: Score from which a box counts where a face was just before; None for `threshold`.
+        """
+        self.threshold, self.long_side = threshold, long_side
+        self.keep_threshold = threshold if keep_threshold is None else min(threshold, keep_threshold)
+
+    def detect(self, picture: NDArray[np.uint8], followed: Face | None = None) -> list[Face]:
         """Finds the faces of a picture, the surest first.
 
         Args:
             picture: uint8 RGB (h, w, 3).
+            followed: A face of the picture before. A hand, a shadow or a turn of the head lowers the score of a face
+                that is still there, so boxes close to this one count from `keep_threshold` on.
 
         Returns:
             Faces with boxes in pixels of `picture`; none, if there is none.
         """
+        faces = self._detect(picture, self.threshold if followed is None else self.keep_threshold)
+        if followed is None:
+            return faces
+        return [face for face in faces if face.score >= self.threshold or overlap(face, followed) >= STILL_THERE]
+
+    def _detect(self, picture: NDArray[np.uint8], threshold: float) -> list[Face]:
         detector = _detector()
         height, width = picture.shape[:2]
         shrink = min(1.0, self.long_side / max(height, width))
@@ -87,9 +106,9 @@ class HogDetector:
         if shrink < 1:
             sides = max(1, round(width * shrink)), max(1, round(height * shrink))
             small = cv2.resize(small, sides, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        boxes, scores, _ = detector.run(small, 0, self.threshold)
+        boxes, scores, _ = detector.run(small, 0, threshold)
         if not boxes and max(height, width) < self.long_side:
-            boxes, scores, _ = detector.run(small, 1, self.threshold)
+            boxes, scores, _ = detector.run(small, 1, threshold)
         across, down = width / small.shape[1], height / small.shape[0]
         faces = [
             Face(b.left() * across, b.top() * down, b.width() * across, b.height() * down, float(score))

@@ -127,7 +127,12 @@ def side_facts(
         "model": model_facts(predictor),
         "band": {key: float(value) for key, value in known.items() if _is_number(value)},
         "fusion": {"method": s.fusion, "time_scale_s": s.time_scale_s},
-        "detector": {"name": "hog", "threshold": s.threshold, "long_side": s.long_side},
+        "detector": {
+            "name": "hog",
+            "threshold": s.threshold,
+            "keep_threshold": s.keep_threshold,
+            "long_side": s.long_side,
+        },
         "anchors_file": None if marks is None else marks.path.name,
         "anchors_sha256": None if marks is None else hashlib.sha256(marks.path.read_bytes()).hexdigest(),
         "anchors": [

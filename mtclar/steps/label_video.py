@@ -83,10 +83,13 @@ class Follower:
         self._last: Face | None = None
         self._seen_s = 0.0
 
+    def followed(self, time_s: float) -> Face | None:
+        """The face that is followed, unless it has been away too long by the time of the next frame."""
+        return self._last if time_s - self._seen_s <= self._lost_after_s else None
+
     def next(self, faces: list[Face], time_s: float) -> Face | None:
         """The face to take among those of the next frame, if any."""
-        if self._last is not None and time_s - self._seen_s > self._lost_after_s:
-            self._last = None
+        self._last = self.followed(time_s)
         if self._last is not None:
             last = self._last
             faces = [face for face in faces if overlap(face, last) > 0]
@@ -112,7 +115,7 @@ def read_track(
     Raises:
         MtclarError: The video cannot be read, or there is no face in it.
     """
-    detector = HogDetector(threshold=s.threshold, long_side=s.long_side)
+    detector = HogDetector(threshold=s.threshold, long_side=s.long_side, keep_threshold=s.keep_threshold)
     follower, steady, spec = Follower(s.lost_after_s), Steady(s.steady_s), predictor.crop_spec
     pts: list[int] = []
     times_s: list[float] = []
@@ -132,7 +135,7 @@ def read_track(
     for frame in video:
         pts.append(frame.pts)
         times_s.append(frame.time_s)
-        detected = detector.detect(frame.image)
+        detected = detector.detect(frame.image, follower.followed(frame.time_s))
         face = follower.next(detected, frame.time_s)
         rest = [other for other in detected if other is not face]
         others.append(len(rest))

@@ -123,3 +123,21 @@ def test_overlap_is_one_for_equal_boxes_and_nothing_for_boxes_that_only_touch():
     assert overlap(Face(0, 0, 4, 4), Face(0, 0, 4, 4)) == 1
     assert overlap(Face(0, 0, 4, 4), Face(4, 0, 4, 4)) == 0
     assert overlap(Face(0, 0, 4, 4), Face(2, 0, 4, 4)) == pytest.approx(1 / 3)
+
+
+def test_a_face_half_covered_is_kept_where_it_was_but_not_found_anew(hog):
+    picture = cv2.resize(real("portrait_a.jpg"), (480, 640), interpolation=cv2.INTER_AREA)
+    (face,) = hog.detect(picture)
+    keeping = HogDetector(threshold=0.0, long_side=640, keep_threshold=-0.5)
+    kept_longer = 0
+    for share in np.linspace(0.05, 0.6, 12):
+        covered = picture.copy()
+        top = int(face.y + (1 - share) * face.h)
+        covered[top : int(face.y + 1.3 * face.h), int(face.x) : int(face.x + face.w)] = (190, 140, 110)
+        anew, kept = keeping.detect(covered), keeping.detect(covered, face)
+        assert anew == hog.detect(covered)
+        assert len(kept) >= len(anew)
+        kept_longer += len(kept) > len(anew)
+        assert all(overlap(found, face) >= 0.4 for found in kept if found not in anew)
+    assert kept_longer
+    assert keeping.detect(picture, Face(0, 0, 20, 20)) == hog.detect(picture)
