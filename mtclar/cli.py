@@ -304,7 +304,7 @@ def evaluate(
 
 
 def _evaluate_real(data: Path, model: str, out: Path, settings: Settings, quiet: bool) -> None:
-    """Judges a bundle on real people and prints the table of its errors."""
+    """Judges a bundle on real people and prints the tables of its errors and agreement."""
     from mtclar.steps import evaluate_real as step
 
     with _progress(quiet) as progress:
@@ -317,8 +317,8 @@ def _evaluate_real(data: Path, model: str, out: Path, settings: Settings, quiet:
             registry=settings.register_,
             progress=progress,
         )
-    if not quiet:
-        _table(*result.table())
+    for table in [] if quiet else result.tables():
+        _table(*table)
     _say(quiet, result)
 
 

@@ -22,7 +22,14 @@ from mtclar.errors import MtclarError, PartialFailureError
 from mtclar.evaluation.clips import DIMENSIONS
 from mtclar.evaluation.placements import Trials, median_placement
 from mtclar.evaluation.real import interval_kind, score_portraits, score_trials
-from mtclar.evaluation.real_table import RMSE_COLUMNS, error_records, rmse_rows
+from mtclar.evaluation.real_table import (
+    AGREEMENT_COLUMNS,
+    RMSE_COLUMNS,
+    agreement_rows,
+    error_records,
+    interval_words,
+    rmse_rows,
+)
 from mtclar.evaluation.scores import plain
 from mtclar.progress import Progress, silent
 from mtclar.report.real_page import Curve, write_real
@@ -48,9 +55,13 @@ class RealResult:
     out: Path
     found: dict[str, Any]
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Header and rows of the table of errors."""
-        return RMSE_COLUMNS, rmse_rows(self.found["anchors"], self.found["placements"])
+    def tables(self) -> list[tuple[list[str], list[list[str]]]]:
+        """Header and rows of the tables of errors and of agreement; none where no clip was judged."""
+        found = self.found["anchors"]
+        if not found:
+            return []
+        errors = RMSE_COLUMNS, rmse_rows(found, self.found["placements"])
+        return [errors, (AGREEMENT_COLUMNS, agreement_rows(found))]
 
     def __str__(self) -> str:
         found = self.found
@@ -59,7 +70,8 @@ class RealResult:
             block = found["portraits"]
             errors = ", ".join(f"{name} RMSE {block[name]['rmse']:.3f}" for name in DIMENSIONS)
             lines.append(f"{block['n_pictures']} portraits without an anchor: {errors}")
-        return "\n".join([*lines, *(f"note: {note}" for note in found["notes"])])
+        kinds = dict.fromkeys(found["intervals"].values())
+        return "\n".join([*map(interval_words, kinds), *lines, *(f"note: {note}" for note in found["notes"])])
 
 
 @dataclass

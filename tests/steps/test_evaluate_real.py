@@ -155,9 +155,9 @@ def test_the_report_shows_tables_curves_and_what_was_left_alone(judged):
     for words in ("All clips together", "Clip clip", "Portraits, without any anchor", "left alone", "3.jpg"):
         assert words in page
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
-    header, rows = result.table()
-    assert len(rows) == 6
-    assert all(len(row) == len(header) for row in rows)
+    for header, rows in result.tables():
+        assert len(rows) == 6
+        assert all(len(row) == len(header) for row in rows)
     assert set(pd.read_csv(out / "plots" / "errors.csv")["method"]) == {"mtclar", "copy", "linear", "pchip"}
     assert len(pd.read_csv(out / "plots" / "curves.csv")) == 2 * FRAMES
 
