@@ -23,6 +23,8 @@ VERBS = [
     "promote",
     "label",
 ]
+PARTS = [f"pipeline {name}" for name in ("compile", "run", "submit")]
+PARTS += [f"models {name}" for name in ("list", "show", "path", "ship")]
 HEAVY = "torch mlflow kfp dvc great_expectations pandas numpy cv2 pyarrow onnxruntime av dlib matplotlib vtk pydantic"
 
 
@@ -44,7 +46,7 @@ def test_help_names_every_verb_and_shows_an_example():
     assert "Example: mtclar label" in answer.stdout
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "pipeline compile", "pipeline run", "pipeline submit"])
+@pytest.mark.parametrize("verb", [*VERBS, *PARTS])
 def test_the_help_of_every_verb_shows_an_example(verb):
     answer = mtclar(*verb.split(), "--help")
     assert answer.returncode == 0
