@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 from mtclar import __version__
-from mtclar.data.ratings import RatedPicture, Ratings, find_ratings
+from mtclar.data.ratings import Ratings, find_ratings
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError, PartialFailureError
 from mtclar.evaluation.clips import DIMENSIONS
 from mtclar.evaluation.placements import Trials, median_placement
-from mtclar.evaluation.real import interval_kind, score_portraits, score_trials
+from mtclar.evaluation.real import interval_kind, score_trials
 from mtclar.evaluation.real_table import (
     AGREEMENT_COLUMNS,
     RMSE_COLUMNS,
@@ -37,7 +37,8 @@ from mtclar.serving.manifest import substance
 from mtclar.settings import EvaluateSettings, LabelSettings, RegisterSettings
 from mtclar.steps.label import open_predictor
 from mtclar.steps.label_video import Predictor
-from mtclar.steps.real_clips import ENDINGS, ReadClip, label_picture, read_clip
+from mtclar.steps.real_clips import ENDINGS, ReadClip, read_clip
+from mtclar.steps.real_pictures import score_pictures
 
 SCHEMA_VERSION = 1
 _DRAWN = 3  # anchors of the placement that is drawn, or fewer where a clip has fewer
@@ -116,34 +117,41 @@ def run(
     ratings = find_ratings(Path(data))
     predictor = open_predictor(model, registry)
     judged = _Judged()
-    for path, (name, marks) in ratings.clips.items():
-        try:
-            _judge(s, read_clip(path, name, marks, predictor, label, progress), judged, progress)
-        except MtclarError as error:
-            judged.failed.append({"name": name, "error": str(error)})
-    portraits = _portraits(s, ratings.pictures, predictor, label, progress)
-    if not judged.clips and portraits is None:
-        errors = [item["error"] for item in judged.failed]
-        raise MtclarError(errors[0] if len(errors) == 1 else _several(data, 0, errors))
-    found = _content(s, label, judged, portraits, ratings, predictor)
-    facts = {"model": predictor.identity, "fusion": label.fusion, "seed": str(s.seed), "mtclar": __version__}
-    with whole_folder(Path(out), known_by="real.json") as folder:
-        text = json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False)
-        (folder / "real.json").write_text(text + "\n", encoding="utf-8")
-        (folder / "plots").mkdir()
-        for name, frame in _plots(found, judged.curves).items():
-            frame.to_csv(folder / "plots" / f"{name}.csv", index=False, float_format="%.5g")
-        write_real(folder / "report.html", found, judged.curves, facts, found["notes"], predictor.card)
+    with whole_folder(Path(out), known_by="real.json") as folder:  # so that nobody waits for what cannot be written
+        for path, (name, marks) in ratings.clips.items():
+            try:
+                _judge(s, read_clip(path, name, marks, predictor, label, progress), judged, progress)
+            except MtclarError as error:
+                judged.failed.append({"name": name, "error": str(error)})
+        portraits, left_out = score_pictures(s, ratings.pictures, predictor, label, progress)
+        if not judged.clips and portraits is None:
+            errors = [item["error"] for item in (*judged.failed, *left_out)]
+            raise MtclarError(errors[0] if len(errors) == 1 else _several(data, 0, errors))
+        if portraits is None:
+            judged.notes += [item["error"] for item in left_out]
+        found = _content(s, label, judged, portraits, ratings, predictor)
+        _write(folder, found, judged.curves, predictor)
     if judged.failed:
         raise PartialFailureError(_several(out, len(judged.clips), [item["error"] for item in judged.failed]))
     return RealResult(Path(out), found)
 
 
+def _write(folder: Path, found: dict[str, Any], curves: Sequence[Curve], predictor: Predictor) -> None:
+    """Writes the files into an existing folder."""
+    text = json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False)
+    (folder / "real.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "plots").mkdir()
+    for name, frame in _plots(found, curves).items():
+        frame.to_csv(folder / "plots" / f"{name}.csv", index=False, float_format="%.5g")
+    facts = {"model": found["model"], "fusion": found["fusion"], "seed": found["seed"], "mtclar": __version__}
+    write_real(folder / "report.html", found, curves, facts, found["notes"], predictor.card)
+
+
 def _several(where: Path, done: int, errors: Sequence[str]) -> str:
     listed = "".join(f"\n  {sentence}" for sentence in errors)
-    if not errors:
-        return f"{where}: in none of the rated pictures a face was found, so there is nothing to judge."
-    return f"{where}: {done} of {done + len(errors)} rated clips could be judged; these could not be:{listed}"
+    return (
+        f"{where}: {done} of {done + len(errors)} rated clips and pictures could be judged; these could not be:{listed}"
+    )
 
 
 def _judge(s: EvaluateSettings, clip: ReadClip, judged: _Judged, progress: Progress) -> None:
@@ -183,37 +191,6 @@ def _judge(s: EvaluateSettings, clip: ReadClip, judged: _Judged, progress: Progr
 
 def _rng(s: EvaluateSettings) -> np.random.Generator:
     return np.random.default_rng(s.seed)
-
-
-def _portraits(
-    s: EvaluateSettings,
-    pictures: Sequence[RatedPicture],
-    predictor: Predictor,
-    label: LabelSettings,
-    progress: Progress,
-) -> dict[str, Any] | None:
-    """Scores of the pictures that could be labelled, and why the others could not; None without any."""
-    kept, labels, left_out = [], [], []
-    for number, picture in enumerate(pictures, start=1):
-        try:
-            labels.append(label_picture(picture.path, predictor, label))
-            kept.append(picture)
-        except MtclarError as error:
-            left_out.append({"name": picture.path.name, "error": str(error)})
-        progress(number, len(pictures), "portraits")
-    if not kept:
-        return None
-    truth = np.array([[picture.valence, picture.arousal] for picture in kept])
-    known = all(picture.person_id for picture in kept)
-    ours, low, high = np.stack(labels, axis=1)
-    drawn = np.array([picture.person_id if known else str(picture.path) for picture in kept])
-    return {
-        "n_pictures": len(kept),
-        "n_people": len(np.unique(drawn)) if known else None,
-        "cluster": "person" if known else "picture",
-        "left_out": left_out,
-        **score_portraits(truth, ours, low, high, drawn, s.bootstrap, _rng(s)),
-    }
 
 
 def _content(

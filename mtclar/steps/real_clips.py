@@ -1,4 +1,4 @@
-"""One clip or picture of the test on real faces: read and labelled exactly as `mtclar label` does it.
+"""One clip of the test on real faces: read and labelled exactly as `mtclar label` does it.
 
 A clip is decoded and embedded once; then it is labelled as often as there are placements of anchors.
 """
@@ -14,7 +14,7 @@ import pandas as pd
 from mtclar.data.anchor_rows import Anchors, VideoAnchors
 from mtclar.evaluation.clips import DIMENSIONS
 from mtclar.evaluation.placements import METHODS, Rated, Trials, placements, try_placements
-from mtclar.progress import Progress, silent
+from mtclar.progress import Progress
 from mtclar.report.real_page import Curve
 from mtclar.report.thumbnails import Thumbnails
 from mtclar.settings import LabelSettings
@@ -59,7 +59,7 @@ class ReadClip:
     def label(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What `evaluation.placements.Label` asks: label, lower and upper edge of the rated frames, (m, 2) each."""
         table = self.table(positions)
-        return tuple(_columns(table, ending)[self.marks.frames] for ending in ENDINGS)  # type: ignore[return-value]
+        return tuple(columns_of(table, ending)[self.marks.frames] for ending in ENDINGS)  # type: ignore[return-value]
 
     def trials(
         self, counts: tuple[int, ...], limit: int, seed: int, progress: Progress
@@ -94,9 +94,9 @@ class ReadClip:
         return Curve(
             name=self.name,
             times_s=times_s,
-            labels=_columns(table, ""),
-            low=_columns(table, "_lo"),
-            high=_columns(table, "_hi"),
+            labels=columns_of(table, ""),
+            low=columns_of(table, "_lo"),
+            high=columns_of(table, "_hi"),
             straight=METHODS["linear"](times_s, at, given) if len(positions) else None,
             rated_s=times_s[self.marks.frames],
             truth=self.marks.labels,
@@ -127,24 +127,12 @@ def read_clip(
     return ReadClip(name, track, marks, int((~seen).sum()), tuple(notes), predictor, s)
 
 
-def label_picture(path: Path, predictor: Predictor, s: LabelSettings) -> np.ndarray:
-    """Valence and arousal of the largest face of a picture without an anchor, and their band's edges: (3, 2).
-
-    Raises:
-        MtclarError: It cannot be read, or shows no face.
-    """
-    with open_video(path, fps=s.fps) as picture:
-        track = read_track(picture, predictor, s, Thumbnails(), Others(), silent, path.name)
-    table = labels_table(path.name, track, VideoAnchors.none(), predictor, s)
-    return np.concatenate([_columns(table, ending) for ending in ENDINGS])
-
-
 def _some(marks: VideoAnchors, positions: np.ndarray) -> VideoAnchors:
     return VideoAnchors(
         marks.frames[positions], marks.labels[positions], marks.weights[positions], marks.own[positions], ()
     )
 
 
-def _columns(table: pd.DataFrame, ending: str) -> np.ndarray:
+def columns_of(table: pd.DataFrame, ending: str) -> np.ndarray:
     """Valence and arousal of a labels table side by side (n, 2)."""
     return table[[f"{name}{ending}" for name in DIMENSIONS]].to_numpy(np.float64)

@@ -180,7 +180,7 @@ def test_a_broken_video_and_a_rating_beyond_the_end_are_listed_and_the_others_ju
     rate(folder, "late", ["0,0,0", "40,0.5,0"])
     (folder / "broken.mp4").write_bytes(b"no video")
     rate(folder, "broken")
-    with pytest.raises(PartialFailureError, match=r"1 of 3 rated clips could be judged") as caught:
+    with pytest.raises(PartialFailureError, match=r"1 of 3 rated clips and pictures could be judged") as caught:
         run(folder, bundle, tmp_path / "out")
     assert caught.value.exit_code == 3
     assert "broken.mp4" in str(caught.value)
@@ -188,6 +188,22 @@ def test_a_broken_video_and_a_rating_beyond_the_end_are_listed_and_the_others_ju
     found = json.loads((tmp_path / "out" / "real.json").read_text())
     assert [item["name"] for item in found["failed"]] == ["broken", "late"]
     assert "Could not be judged" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_pictures_without_a_face_are_listed_though_none_has_one(clip, bundle, tmp_path):
+    folder = place(clip, tmp_path / "clips")
+    (folder / "wall.png").write_bytes(encode(numbered(1, 288, 192), 95))
+    (folder / "labels.csv").write_text("picture,valence,arousal\nwall.png,0,0\n")
+    result = run(folder, bundle, tmp_path / "out")
+    assert "portraits" not in result.found
+    assert any("wall.png: no face was found" in note for note in result.found["notes"])
+
+
+def test_a_folder_that_holds_something_else_is_refused_before_anything_is_labelled(clip, bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluate_real, "read_clip", lambda *_: pytest.fail("read a clip in vain"))
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(MtclarError, match=r"holds no real\.json"):
+        run(place(clip, tmp_path / "clips"), bundle, tmp_path)
 
 
 def test_where_nothing_can_be_judged_nothing_is_written(clip, bundle, tmp_path):
