@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from make_video import with_face, write_video
 from toy_bundle import toy_bundle
+from toy_checkout import track
 
 from mtclar.evaluation.kriging_fit import START
 from mtclar.labelling.kriging import Kriging
@@ -33,6 +35,18 @@ def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def checkout(folder: Path) -> Path:
+    """What a wheel is built from, as in a fresh clone: a toy model in the remote, and nobody has run `dvc pull`."""
+    repository = Path(__file__).parents[1]
+    for name in ("mtclar", "components", "pipelines", "recipes"):
+        shutil.copytree(repository / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "shipped"))
+    for name in ("pyproject.toml", "hatch_build.py", "params.yaml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(repository / name, folder / name)
+    bundle = toy_bundle(folder.parent / "toy", calibration=CALIBRATION)
+    track(bundle, folder / "mtclar" / "shipped" / "default", folder / "dvc-remote")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment with mtclar and its core dependencies, in the versions of the lock."""
@@ -41,7 +55,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     binaries = root / "venv" / "bin"
     install = run(
         binaries / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-        "--constraint", repository / "requirements.lock", repository,
+        "--constraint", repository / "requirements.lock", checkout(root / "checkout"),
         cwd=root,
     )  # fmt: skip
     assert install.returncode == 0, install.stderr
@@ -67,6 +81,18 @@ def test_label_runs_in_the_core_environment(core: Path, tmp_path: Path) -> None:
     assert table["valence"].is_monotonic_increasing
     assert (table["valence_hi"] - table["valence_lo"])[1:].gt(0).all()
     assert (tmp_path / "out" / "clip.html").stat().st_size > 10_000
+
+
+def test_the_wheel_of_a_fresh_clone_carries_its_model_so_a_video_is_all_that_label_needs(
+    core: Path, tmp_path: Path
+) -> None:
+    folder = run(core / "mtclar", "models", "path", cwd=tmp_path).stdout.strip()
+    assert folder.startswith(str(core.parent))
+    assert folder.endswith("mtclar/shipped/default")
+    write_video(tmp_path / "clip.mp4", range(0, 200, 40), lambda i: with_face(0.7 + 0.1 * i))
+    answer = run(core / "mtclar", "label", "clip.mp4", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert set(pd.read_csv(tmp_path / "labels" / "clip.va.csv")["source"]) == {"zero-shot"}
 
 
 def test_a_bad_video_gives_one_sentence_and_no_traceback_in_the_core_environment(core: Path, tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from toy_bundle import toy_bundle
+from toy_checkout import track
 
 from mtclar.errors import MtclarError
 from mtclar.serving import Bundle
@@ -23,24 +22,13 @@ class Checkout:
 
     def __init__(self, root: Path) -> None:
         self.place, self.remote, self.cache = root / "shipped" / "default", root / "dvc-remote", root / "cache"
-        self.place.parent.mkdir()
 
-    def ship(self, bundle: Path) -> str:
-        """Puts the bundle's files into the remote as DVC lays them out; returns the listing's md5."""
-        items = [{"md5": self._put(path.read_bytes()), "relpath": path.name} for path in sorted(bundle.iterdir())]
-        md5 = self._put(json.dumps(items).encode(), ".dir")
-        self.place.with_name("default.dvc").write_text(f"outs:\n- md5: {md5}.dir\n  path: default\n")
-        return md5
+    def ship(self, bundle: Path) -> None:
+        """Makes it the bundle that the checkout tracks."""
+        track(bundle, self.place, self.remote)
 
     def find(self) -> Path:
         return find_bundle(self.place, (self.remote,), self.cache)
-
-    def _put(self, data: bytes, ending: str = "") -> str:
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        path = self.remote / "files" / "md5" / md5[:2] / (md5[2:] + ending)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-        return md5
 
 
 @pytest.fixture
