@@ -143,9 +143,9 @@ def score_world(world: World, *, stride: int, resamples: int, bootstrap_seed: in
     }
 
 
-def table(scores: Scores, rng: np.random.Generator) -> pd.DataFrame:
-    """A row a condition and mode: each metric with its interval over clips and seeds, and its change from the pictures
-    as learned from, paired by clip and seed (for other clips by seed alone)."""
+def table(scores: Scores, rng: np.random.Generator, base: str = NONE) -> pd.DataFrame:
+    """A row a condition and mode: each metric with its interval over clips and seeds, and its change from the condition
+    `base`, paired by clip and seed (for other clips by seed alone)."""
     rows = []
     for (condition, mode), seeds in scores.items():
         row: dict[str, object] = {"condition": condition, "mode": mode}
@@ -153,15 +153,15 @@ def table(scores: Scores, rng: np.random.Generator) -> pd.DataFrame:
             ours = [seed[metric] for seed in seeds]
             value = measured(ours, rng)
             row |= {metric: value.value, f"{metric}_low": value.both[0], f"{metric}_high": value.both[1]}
-            if condition != NONE:
-                drop = differences(ours, [seed[metric] for seed in scores[NONE, mode]], rng)
+            if condition != base:
+                drop = differences(ours, [seed[metric] for seed in scores[base, mode]], rng)
                 row |= {f"{metric}_change": drop.value}
                 row |= {f"{metric}_change_low": drop.both[0], f"{metric}_change_high": drop.both[1]}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def short_table(found: pd.DataFrame) -> pd.DataFrame:
+def short_table(found: pd.DataFrame, base: str = NONE) -> pd.DataFrame:
     """For reading: CCC and its change with its interval."""
     rows = []
     for item in found.to_dict("records"):
@@ -170,7 +170,7 @@ def short_table(found: pd.DataFrame) -> pd.DataFrame:
             metric = f"{dimension}_ccc"
             row[f"{dimension} CCC"] = f"{item[metric]:.3f}"
             numbers = [item[f"{metric}_change{end}"] for end in ("", "_low", "_high")]
-            said = "{:+.3f} [{:+.3f}, {:+.3f}]".format(*numbers) if item["condition"] != NONE else ""
+            said = "{:+.3f} [{:+.3f}, {:+.3f}]".format(*numbers) if item["condition"] != base else ""
             row[f"{dimension}, change"] = said
         rows.append(row)
     return pd.DataFrame(rows)

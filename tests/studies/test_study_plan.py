@@ -55,7 +55,7 @@ def test_every_variant_a_study_names_is_in_the_plan():
 
 
 def test_the_graph_has_a_stage_for_each_study_and_each_depends_on_what_it_reads(stages):
-    assert set(stages) == {"crop", "faces", "train", "drawn", *STUDIES}
+    assert set(stages) == {"crop", "faces", "train", "drawn", "people", "carry", *STUDIES}
     for name in STUDIES:
         assert stages[name]["cmd"] == f"python -m studies.{name}"
         assert f"studies/{name}.py" in stages[name]["deps"]

@@ -1,0 +1,127 @@
+"""The faces of the study `carry`: a store for each condition, and one of the rated frames of real clips."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtclar.data.ratings import find_ratings
+from mtclar.data.regroup import write_regrouped
+from mtclar.data.store import FacesStore, FacesWriter
+from mtclar.data.tables import FACES
+from mtclar.data.whole import whole_folder
+from mtclar.errors import MtclarError
+from mtclar.faces.crop import CropSpec
+from mtclar.progress import silent
+from mtclar.settings import LabelSettings
+from mtclar.steps.real_clips import ReadClip, read_clip
+from studies.carry_plan import CarryPlan, rows_of
+from studies.plan import OUT
+
+HERE = OUT / "carry"
+REAL, BESIDE = "MTCLAR_REAL", Path("../shared/real")
+MADE_OF = "made_of"
+
+
+def digest_of(folder: Path) -> str:
+    """What tells one store from another: its facts and tables; its crops follow from them."""
+    names = ("store.json", "faces.parquet", "synthesis.parquet")
+    parts = (folder / name for name in names)
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts if part.is_file())).hexdigest()[:16]
+
+
+def condition_store(plan: CarryPlan, name: str, store: FacesStore) -> Path:
+    """Writes the faces of a condition into a store of its own; one that is there already is kept.
+
+    Raises:
+        MtclarError: The big store does not say how its faces were made, or the condition leaves too few of them.
+    """
+    made = store.made()
+    if made is None:
+        raise MtclarError(
+            f"{store.folder}: nothing says how these faces were made; give `faces` in studies/carry.yaml a store that "
+            "'mtclar synthesize' wrote."
+        )
+    rows = rows_of(plan, name, store.table, made)
+    made_of = hashlib.sha256(digest_of(store.folder).encode() + rows.tobytes()).hexdigest()
+    out = HERE / name / "faces"
+    if not _is_made(out, made_of):
+        with whole_folder(out, known_by="store.json") as folder:
+            facts = {"scale": store.facts.get("scale"), MADE_OF: made_of}
+            write_regrouped([store], store.table.loc[rows], folder, facts)
+    return out
+
+
+def real_folder() -> Path | None:
+    """Where rated clips of real people are: $MTCLAR_REAL, else beside the repository, else nowhere."""
+    named = os.environ.get(REAL)
+    if named:
+        return Path(named)
+    return BESIDE if BESIDE.is_dir() else None
+
+
+class _Eyes:
+    """Stands where labelling asks a model: the embedding of a face is its crop, so that each is found only once."""
+
+    def __init__(self, spec: CropSpec) -> None:
+        self.crop_spec, self.calibration, self.identity, self.card = spec, None, "", None
+        self.facts: dict[str, Any] = {}
+
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        return crops.reshape(len(crops), -1).astype(np.float32)
+
+    def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        raise NotImplementedError
+
+    def single(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        raise NotImplementedError
+
+
+def real_store(clips: Path, like: FacesStore, s: LabelSettings) -> Path:
+    """The rated frames of real clips, found and cut as `mtclar label` does it, as test clips of a store.
+
+    Args:
+        clips: A folder as `mtclar evaluate --real` takes it.
+        like: A store whose crops have the size and scale of these.
+        s: The section `label`.
+
+    Raises:
+        MtclarError: Nothing there is rated, or a clip cannot be read.
+    """
+    rated = find_ratings(clips).clips
+    about = [(str(path), path.stat().st_size, repr(marks.rows)) for path, (_, marks) in rated.items()]
+    made_of = hashlib.sha256(json.dumps([about, s.model_dump(mode="json")]).encode()).hexdigest()
+    out = HERE / "real"
+    if _is_made(out, made_of):
+        return out
+    scale = float(like.facts["scale"])
+    eyes = _Eyes(CropSpec(scale=scale, size=like.size, centre=like.size, input_size=like.size))
+    facts = {"scale": scale, MADE_OF: made_of}
+    with FacesWriter(out, size=like.size, quality=95, facts=facts) as writer:
+        for path, (name, marks) in rated.items():
+            _add(writer, read_clip(path, name, marks, eyes, s, silent), like.size)
+    return out
+
+
+def _add(writer: FacesWriter, clip: ReadClip, size: int) -> None:
+    """The rated frames of one clip that show the face."""
+    for frame, (valence, arousal) in zip(clip.marks.frames.tolist(), clip.marks.labels.tolist(), strict=True):
+        x, y, w, h = clip.track.boxes[frame].tolist()
+        row: dict[str, Any] = dict.fromkeys(FACES.names)
+        row |= {"face_id": f"real/{clip.name}/{frame}", "dataset": "real", "clip_id": clip.name, "split": "test"}
+        row |= {"subject_id": clip.name, "frame": frame, "time_s": float(clip.track.times_s[frame])}
+        row |= {"x": x, "y": y, "w": w, "h": h, "score": float(clip.track.scores[frame]), "track_id": 0}
+        row |= {"valence": valence, "arousal": arousal}
+        writer.add(row, clip.track.embeddings[frame].astype(np.uint8).reshape(size, size, 3))
+
+
+def _is_made(out: Path, made_of: str) -> bool:
+    try:
+        return bool(json.loads((out / "store.json").read_text(encoding="utf-8"))[MADE_OF] == made_of)
+    except (OSError, ValueError, KeyError):
+        return False
