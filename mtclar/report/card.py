@@ -56,7 +56,7 @@ duties. The licence forbids no use; the law where you are may. This is not legal
 
 _REPRODUCE = """\
 ```
-mtclar synthesize --params recipes/shipped.yaml --out build/synthetic
+mtclar synthesize --params recipes/shipped.yaml --face-model FaceXModel --out build/synthetic
 mtclar validate --params recipes/shipped.yaml --faces build/synthetic --out build/validate
 mtclar pair --params recipes/shipped.yaml --faces build/synthetic --verdict build/validate --out build/pair
 mtclar train --params recipes/shipped.yaml --faces build/synthetic --pairs build/pair --out build/train
@@ -90,7 +90,7 @@ def model_card(facts: Mapping[str, Any], metrics: Mapping[str, Any], real: Mappi
         "Accuracy on real people": _real(real),
         "Bands": tables.coverage(metrics),
         "Licence and credits": _licence(facts),
-        "How to make it again": _REPRODUCE + "\n\n" + _revisions(facts),
+        "How to make it again": _again(facts),
     }
     title = f"# Model card: {facts['name']} {facts['version']}"
     return "\n\n".join([title, *(f"## {name}\n\n{body}" for name, body in sections.items())]) + "\n"
@@ -172,11 +172,17 @@ def _real(real: Mapping[str, Any]) -> str:
 
 
 def _licence(facts: Mapping[str, Any]) -> str:
-    rows = [[what, terms] for what, terms in facts["licences"].items()]
-    return (
-        tables.table(["", "terms"], rows, numbers=False) + "\n\nThe texts lie beside this card: LICENSE and CREDITS.md."
-    )
+    found = tables.table(["", "terms"], [[what, terms] for what, terms in facts["licences"].items()], numbers=False)
+    if not _given_away(facts):
+        return f"{found}\n\nNo terms have been stated for the weights."
+    return f"{found}\n\nThe texts lie beside this card: LICENSE and CREDITS.md."
 
 
-def _revisions(facts: Mapping[str, Any]) -> str:
-    return f"Code revision {facts['git_revision']}, data revision {facts['data_revision']}."
+def _again(facts: Mapping[str, Any]) -> str:
+    revisions = f"Code revision {facts['git_revision']}, data revision {facts['data_revision']}."
+    return f"{_REPRODUCE}\n\n{revisions}" if _given_away(facts) else revisions
+
+
+def _given_away(facts: Mapping[str, Any]) -> bool:
+    """Whether this is the model that ships, made by the repository's recipe."""
+    return "weights" in facts["licences"]

@@ -106,13 +106,14 @@ def coverage(metrics: Mapping[str, Any]) -> str:
     """How many true labels the bands held, of people the model had not seen."""
     found = metrics.get("calibration", {})
     rows = [
-        [dimension, f"{block['coverage']:.0%}", f"{block['width']:.2f}"]
+        [f"{anchors}, {dimension}", f"{block['coverage']:.0%}", f"{block['width']:.2f}"]
+        for anchors, held in (("no anchor", found.get("none", {})), ("one anchor a clip", found))
         for dimension in DIMENSIONS
-        if (block := found.get(dimension, {})).get("coverage") is not None
+        if (block := held.get(dimension, {})).get("coverage") is not None
     ]
     if not rows:
         return NOT_MEASURED
-    words = f"Bands are made to hold {found['target']:.0%}; with one anchor a clip, on the test people, they held:"
+    words = f"Bands are made to hold {found['target']:.0%} of the true labels. On the test people they held:"
     return f"{words}\n\n{table(['', 'held', 'mean width'], rows)}"
 
 

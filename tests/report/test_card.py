@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import re
+import shlex
 from typing import Any
 
 import pytest
 from toy_bundle import toy_facts
+from typer.main import get_command
 
+from mtclar.cli import app
 from mtclar.report.card import model_card
 from mtclar.report.card_tables import table
 
@@ -49,6 +52,7 @@ METRICS = {
     "single": both(0.133, 0.957),
     "calibration": {
         "target": 0.9,
+        "none": {name: {"coverage": 0.91, "width": 0.8} for name in ("valence", "arousal")},
         "valence": {"coverage": 0.926, "width": 0.6},
         "arousal": {"coverage": 0.871, "width": 0.5},
     },
@@ -91,6 +95,12 @@ def rows(card: str, heading: str) -> list[list[str]]:
     """The cells of all tables under a heading."""
     part = re.split(r"\n#+ ", card.split(f"# {heading}\n", 1)[1], maxsplit=1)[0]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("|")]
+
+
+def rows_of_code(card: str) -> list[list[str]]:
+    """The words of every command in the card's blocks of code."""
+    block = card.split("```")[1].replace("\\\n", " ")
+    return [shlex.split(line) for line in block.splitlines() if line.strip()]
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +156,35 @@ def test_the_real_test_has_every_number_of_anchors_in_both_dimensions(card: str)
 
 
 def test_bands_say_how_much_they_held(card: str) -> None:
-    assert [row[:2] for row in rows(card, "Bands")[2:]] == [["valence", "93%"], ["arousal", "87%"]]
+    found = {row[0]: row[1:] for row in rows(card, "Bands")}
+    assert found["one anchor a clip, valence"] == ["93%", "0.60"]
+    assert found["one anchor a clip, arousal"] == ["87%", "0.50"]
+    assert found["no anchor, valence"] == ["91%", "0.80"]
 
 
 def test_uses_it_must_not_be_put_to_are_named(card: str) -> None:
     for words in ("hiring", "surveillance", "lies", "consent", "medical", "Regulation (EU) 2024/1689"):
         assert words in card
+
+
+def test_only_the_model_that_ships_claims_the_recipe_and_the_licence_of_the_repository(card: str) -> None:
+    other = model_card(FACTS | {"licences": {"software": "Apache-2.0"}}, METRICS, REAL)
+    assert "recipes/shipped.yaml" in card
+    assert "LICENSE and CREDITS.md" in card
+    assert "recipes/shipped.yaml" not in other
+    assert "No terms have been stated for the weights." in other
+
+
+def test_the_commands_that_make_it_again_are_commands_of_mtclar(card: str) -> None:
+    lines = rows_of_code(card)
+    assert [line[1] for line in lines][:3] == ["synthesize", "validate", "pair"]
+    for line in lines:
+        command = get_command(app)
+        words = line[1:]
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, line
 
 
 def test_what_was_not_measured_is_said_and_nothing_fails() -> None:
