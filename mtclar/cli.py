@@ -456,7 +456,7 @@ def label(
 ) -> None:
     """Label every frame of videos: alone or, better, from a few labelled ones.
 
-    Examples: mtclar label interview.mp4
+    Example: mtclar label interview.mp4
 
     mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/
     """
