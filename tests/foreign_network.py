@@ -75,7 +75,7 @@ def write_network(
     nodes.append(helper.make_node(changes.get("maps", "Tanh"), ["raw"], ["maps"], domain=changes.get("domain", "")))
     nodes.append(helper.make_node("GlobalAveragePool", ["maps"], ["pooled"]))
     if reshape:
-        nodes.append(helper.make_node("Reshape", ["pooled", "rows"], ["flat"]))
+        nodes.append(helper.make_node("Reshape", ["pooled", "rows"], ["flat"], allowzero=1))  # as torch writes it
     else:
         nodes.append(helper.make_node("Flatten", ["pooled"], ["flat"]))
     last = "flat"
@@ -115,7 +115,7 @@ def write_network(
         inputs += [helper.make_tensor_value_info(i.name, i.data_type, list(i.dims)) for i in initializers]
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in outputs]
     graph = helper.make_graph(nodes, "network", inputs, values, initializers)
-    opsets = [helper.make_opsetid("", 13), *([helper.make_opsetid("theirs", 1)] if changes.get("domain") else [])]
+    opsets = [helper.make_opsetid("", 14), *([helper.make_opsetid("theirs", 1)] if changes.get("domain") else [])]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
     onnx.save(model, str(path), save_as_external_data=external, location="weights.bin", size_threshold=0)
     return path

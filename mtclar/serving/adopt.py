@@ -221,7 +221,10 @@ def _free_rows(graph: onnx.GraphProto, batch: int) -> None:
             continue
         shape = numpy_helper.to_array(known[node.input[1]]).copy()
         if shape.ndim == 1 and len(shape) and shape[0] == max(batch, 1):
-            shape[0] = 0  # the same as in the input
+            shape[0] = 0  # the same as in the input, unless `allowzero` takes it at its word
+            kept = [attribute for attribute in node.attribute if attribute.name != "allowzero"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
             graph.initializer.append(numpy_helper.from_array(shape, f"shape{number}"))
             node.input[1] = f"shape{number}"
 
