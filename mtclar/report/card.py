@@ -40,8 +40,8 @@ _LIMITS = """\
 - Age and skin colour of made people are a choice of colours and shapes, not of lives. Equal accuracy on them does not
   show equal accuracy on real people. Children, and people whose faces move little or differently (palsy, scars,
   autism, Parkinson's disease), were not tested at all.
-- A rating is an opinion: another person gives another one. The real test below has as many clips and ratings as it
-  says and no more; its intervals tell how uncertain it is, not whether its people are like yours."""
+- A rating is an opinion: another person gives another one. A real test has as many clips and ratings as it says
+  and no more; its intervals tell how uncertain it is, not whether its people are like yours."""
 
 _NOT_FOR = """\
 - Decisions about a person: hiring, school, insurance, credit, policing, border control, medical or psychological
@@ -94,6 +94,17 @@ def model_card(facts: Mapping[str, Any], metrics: Mapping[str, Any], real: Mappi
     }
     title = f"# Model card: {facts['name']} {facts['version']}"
     return "\n\n".join([title, *(f"## {name}\n\n{body}" for name, body in sections.items())]) + "\n"
+
+
+def draft_card() -> str:
+    """What can be said of a model that is not finished: what such models are for, and what they are not for."""
+    words = (
+        "The numbers above are of a checkpoint. The card of a finished model is made of them, and of a test on real "
+        "faces, by `mtclar models ship`; this part of it is true already."
+    )
+    parts = {"What it is for": _USE, "Limits": _LIMITS, "What it must not be used for": _NOT_FOR}
+    sections = [f"## {name}\n\n{body}" for name, body in parts.items()]
+    return "\n\n".join(["# Model card, before there is a bundle", words, *sections]) + "\n"
 
 
 def _identity(facts: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
 from mtclar.labelling import half_bands
 from mtclar.report import charts
 from mtclar.report.anchors_page import budgets_part, release_part, span, supports_part
+from mtclar.report.card import draft_card
 from mtclar.report.fine_part import fine_part, pictures_part
 from mtclar.report.groups_part import groups_part
 from mtclar.report.page import Markup, Section, figure, table, text, write_page
@@ -59,7 +60,7 @@ def write_evaluation(path: Path, judgement: Judgement, shown: Sequence[int], fac
         f"{metrics['pairs']['n_pairs']} pairs."
     )
     footer = " · ".join(f"{name}: {value}" for name, value in facts.items())
-    write_page(path, "How well mtclar labels", sections, lead=lead, footer=footer)
+    write_page(path, "How well mtclar labels", sections, lead=lead, footer=footer, card=draft_card())
 
 
 def _summary(metrics: Mapping[str, Any]) -> Markup:

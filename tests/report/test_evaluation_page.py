@@ -110,3 +110,9 @@ def test_a_model_that_cannot_label_has_a_page_that_says_so(tmp_path, monkeypatch
     assert "it labels no clips" in words
     assert "One anchor a clip" not in words
     assert "told right" in words
+
+
+def test_what_such_a_model_must_not_be_used_for_stands_in_the_footer(fair_page):
+    footer = fair_page[fair_page.index("<footer>") :]
+    assert "<summary>Model card</summary>" in footer
+    assert "Telling an individual's emotions without their informed consent" in footer.replace("\n", " ")
