@@ -21,7 +21,8 @@ from onnx import TensorProto, compose, helper, numpy_helper
 
 from mtclar.errors import MtclarError
 from mtclar.serving.foreign import Picture, Scaling
-from mtclar.serving.foreign_answers import Columns, open_session, read_by
+from mtclar.serving.foreign_answers import Columns, open_session
+from mtclar.serving.foreign_graph import prune
 
 PREFIX = "adopted/"
 """Goes before every name of the foreign graph, so that none clashes with a name of ours."""
@@ -159,7 +160,7 @@ def _encoder(
     graph.input.append(helper.make_tensor_value_info("faces", TensorProto.FLOAT, [rows, 3, picture.size, picture.size]))
     width = sum(len(part.shift) for part in parts)
     graph.output.append(helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [rows, width]))
-    _prune(graph)
+    prune(graph)
     onnx.checker.check_model(body)
     return body.SerializeToString()
 
@@ -227,20 +228,3 @@ def _free_rows(graph: onnx.GraphProto, batch: int) -> None:
             node.attribute.extend(kept)
             graph.initializer.append(numpy_helper.from_array(shape, f"shape{number}"))
             node.input[1] = f"shape{number}"
-
-
-def _prune(graph: onnx.GraphProto) -> None:
-    """Leaves out nodes and weights that the outputs do not need."""
-    needed = {item.name for item in graph.output}
-    kept = []
-    for node in reversed(graph.node):
-        if needed & set(node.output):
-            kept.append(node)
-            needed |= set(read_by(node))
-    for field, items in (
-        (graph.node, kept[::-1]),
-        (graph.initializer, [item for item in graph.initializer if item.name in needed]),
-        (graph.sparse_initializer, [item for item in graph.sparse_initializer if item.values.name in needed]),
-    ):
-        del field[:]
-        field.extend(items)  # type: ignore[arg-type]

@@ -25,6 +25,8 @@ LUMA = np.array([0.299, 0.587, 0.114])
 """Weights of red, green and blue in the brightness of a picture (ITU-R BT.601)."""
 RANGES = {"0-1": (0.0, 1.0), "0-255": (0.0, 1 / 255), "-1-1": (0.5, 0.5)}
 """Mean and standard deviation, in units of 0..1, that bring pixels into a range."""
+LARGEST = 2**31
+"""Bytes from which a graph with its weights does not fit into one file, a limit of protobuf."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,10 @@ def read_onnx(path: Path) -> onnx.ModelProto:
         raise MtclarError(f"{path}: the data beside it cannot be read ({reason}); keep them in its folder.") from error
     if not (model.ir_version and model.graph.node and model.graph.output):
         raise MtclarError(f"{path}: {broken}.")
+    if model.ByteSize() >= LARGEST:
+        raise MtclarError(
+            f"{path}: holds 2 GB or more, which no single ONNX file can; only smaller ones can be adopted."
+        )
     _inputs_alone(model)
     try:
         onnx.checker.check_model(model)

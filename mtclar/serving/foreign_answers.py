@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,42 +39,6 @@ class Columns:
             return self.output
         ends = sorted({self.columns[0], self.columns[-1]})
         return f"{self.output}:{'-'.join(map(str, ends))}"
-
-
-def isolate(path: Path, model: onnx.ModelProto, picture: str) -> None:
-    """Takes out of a graph all that needs another input than the picture, and the other inputs.
-
-    Raises:
-        MtclarError: Every output needs another input.
-    """
-    graph = model.graph
-    others = {item.name for item in graph.input if item.name != picture}
-    if not others:
-        return
-    needing, kept = set(others), []
-    for node in graph.node:
-        if needing & set(read_by(node)):
-            needing |= set(node.output)
-        else:
-            kept.append(node)
-    outputs = [item for item in graph.output if item.name not in needing]
-    if not outputs:
-        raise MtclarError(f"{path}: its outputs need the input(s) {', '.join(sorted(others))} besides '{picture}'.")
-    for field, items in ((graph.node, kept), (graph.output, outputs)):
-        del field[:]
-        field.extend(items)  # type: ignore[arg-type]
-    inputs = [item for item in graph.input if item.name == picture]
-    del graph.input[:]
-    graph.input.extend(inputs)
-
-
-def read_by(node: onnx.NodeProto) -> Iterable[str]:
-    """Names a node reads, those that its subgraphs read from outside among them."""
-    yield from node.input
-    for attribute in node.attribute:
-        for graph in (attribute.g, *attribute.graphs):
-            for inner in graph.node:
-                yield from read_by(inner)
 
 
 def answers(
@@ -135,25 +99,6 @@ def open_session(path: Path, model: bytes) -> Any:
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
-
-
-def last_linear_input(model: onnx.ModelProto) -> str:
-    """The tensor that goes into the last linear layer, where the graph ends in one; else an empty name.
-
-    It is the embedding of networks that give their last layer's answer alone.
-    """
-    makers = {name: node for node in model.graph.node for name in node.output}
-    weights = {item.name for item in model.graph.initializer}
-    weights |= {node.output[0] for node in model.graph.node if node.op_type in ("Constant", "DequantizeLinear")}
-    found = set()
-    for item in model.graph.output:
-        node = makers.get(item.name)
-        while node is not None and node.op_type in ("Softmax", "Sigmoid", "Tanh", "Identity", "Add", "Clip", "Cast"):
-            inner = [name for name in node.input if name and name not in weights]
-            node = makers.get(inner[0]) if len(inner) == 1 or node.op_type == "Clip" else None
-        if node is not None and node.op_type in ("Gemm", "MatMul"):
-            found.add(node.input[0])
-    return found.pop() if len(found) == 1 else ""
 
 
 def parse_columns(path: Path, option: str, asked: str, outputs: Mapping[str, np.ndarray]) -> Columns:

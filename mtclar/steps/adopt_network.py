@@ -22,12 +22,11 @@ from mtclar.serving.foreign_answers import (
     answers,
     find_embedding,
     find_label,
-    isolate,
-    last_linear_input,
     listed,
     parse_columns,
     values_of,
 )
+from mtclar.serving.foreign_graph import isolate, last_linear_input
 from mtclar.settings import AdoptSettings
 from mtclar.steps.adopt_faces import Trial, hardly_pictures, median_distance
 

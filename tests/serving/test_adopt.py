@@ -11,7 +11,8 @@ from onnx import TensorProto
 from mtclar.errors import MtclarError
 from mtclar.serving.adopt import ASIDE, Part, make_encoder
 from mtclar.serving.foreign import Picture, Scaling, find_picture, read_onnx
-from mtclar.serving.foreign_answers import Columns, answers, isolate
+from mtclar.serving.foreign_answers import Columns, answers
+from mtclar.serving.foreign_graph import isolate
 
 FACES = np.random.default_rng(0).random((4, 3, SIZE, SIZE), np.float32)
 EMBEDDING = Part(Columns("embedding"), np.linspace(-1, 1, WIDTH), 2.5, aside=False)

@@ -65,6 +65,12 @@ def test_weights_that_lie_beside_the_file_come_with_it_and_their_absence_is_said
         read_onnx(path)
 
 
+def test_a_network_that_fits_into_no_file_is_refused(path, monkeypatch):
+    monkeypatch.setattr("mtclar.serving.foreign.LARGEST", 1000)
+    with pytest.raises(MtclarError, match="holds 2 GB or more"):
+        read_onnx(write_network(path))
+
+
 def test_weights_listed_as_inputs_by_an_old_file_are_no_inputs(path):
     assert len(onnx.load(write_network(path, ir_version=3)).graph.input) > 1
     assert [item.name for item in read_onnx(path).graph.input] == ["picture"]

@@ -14,11 +14,10 @@ from mtclar.serving.foreign_answers import (
     answers,
     find_embedding,
     find_label,
-    isolate,
-    last_linear_input,
     parse_columns,
     values_of,
 )
+from mtclar.serving.foreign_graph import isolate
 
 FILE = Path("net.onnx")
 SCALING = Scaling.of("rgb", MEAN, STD)
@@ -57,24 +56,6 @@ def test_a_tensor_inside_the_graph_can_be_asked_for(tmp_path):
         "embedding": (3, WIDTH),
         "maps": (3, 8, 8, 8),
     }
-
-
-def test_what_goes_into_the_last_layer_is_found_where_the_graph_ends_in_one(tmp_path):
-    path = write_network(tmp_path / "net.onnx", outputs=("scores",), last=True)
-    assert last_linear_input(onnx.load(path)) == "embedding"
-    assert last_linear_input(onnx.load(write_network(path, outputs=("maps",)))) == ""
-
-
-def test_an_input_that_the_answers_do_not_need_is_left_out_and_one_they_need_is_named(tmp_path):
-    path = write_network(tmp_path / "net.onnx", second_input=True)
-    model = onnx.load(path)
-    isolate(path, model, "picture")
-    assert [item.name for item in model.graph.output] == ["embedding", "scores"]
-    assert [item.name for item in model.graph.input] == ["picture"]
-    with pytest.raises(MtclarError, match=r"need the input\(s\) picture besides 'other'"):
-        model = onnx.load(write_network(path, second_input=True))
-        del model.graph.output[2]
-        isolate(path, model, "other")
 
 
 def test_an_operator_that_onnx_runtime_does_not_know_is_named(tmp_path):

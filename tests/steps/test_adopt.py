@@ -177,6 +177,11 @@ def test_a_network_that_answers_one_face_at_a_time_is_asked_so(tmp_path):
     assert "one face at a time" in str(result)
 
 
+def test_a_large_bundle_is_only_a_note(tmp_path, monkeypatch):
+    monkeypatch.setattr(adopt, "LARGE_MB", 0.001)
+    assert adopted(tmp_path, *LABELS)[0].notes[-1].startswith("The bundle has ")
+
+
 def test_a_network_that_gives_its_last_layer_alone_lends_what_goes_into_it(tmp_path):
     _, opened = adopted(tmp_path, *LABELS, outputs=("scores",), last=True)
     assert opened.facts["adopted"]["outputs"]["embedding"] == "embedding"
