@@ -250,6 +250,7 @@ class LabelSettings(Section):
     long_side: Annotated[int, Field(ge=160)]
     steady_s: Annotated[float, Field(ge=0)]
     lost_after_s: Annotated[float, Field(ge=0)]
+    bridge_s: Annotated[float, Field(ge=0)]
     fps: Annotated[float, Field(gt=0)]
     thumbnails: Positive
 

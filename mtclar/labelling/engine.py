@@ -170,7 +170,8 @@ def fuse_compared(
 def _zero_shot(queries: Queries, support: Support, compared: Compared, method: str, krige: Krige | None) -> Estimate:
     """Labels without an anchor."""
     n = len(queries)
-    if queries.levels is None or not np.isfinite(queries.levels).all():
+    seen = np.ones(n, bool) if queries.quality is None else queries.quality != 0
+    if queries.levels is None or not np.isfinite(queries.levels[seen]).all():
         raise MtclarError(
             "the model at hand has no head that sees valence and arousal in a face alone, so it cannot label without "
             "an anchor; give at least one."

@@ -123,7 +123,8 @@ class Points:
 
     Attributes:
         times_s: float64 (n,); NaN for one that is not on the timeline of the clip.
-        readings: float64 (n,), what the network makes of them in one dimension.
+        readings: float64 (n,), what the network makes of them in one dimension; NaN where there is no face to read, of
+            whose truth time alone tells.
         distances: float64 (n, n), squared distances of their embeddings.
         quality: float64 (n,), in (0, 1].
         own_track, own_person: bool (n,).
@@ -200,9 +201,11 @@ def posterior(terms: Terms, points: Points, labels: np.ndarray, weights: np.ndar
     """
     k = len(labels)
     truth, added = covariances(terms, points)
-    smooth = np.linalg.solve(terms.gain**2 * truth + added, terms.gain * truth).T
-    read = smooth @ (points.readings - terms.gain * terms.mean)
-    left = truth - terms.gain * smooth @ truth + terms.scale**2 * kinship(points) * np.outer(read, read)
+    seen = np.flatnonzero(np.isfinite(points.readings))
+    both = np.ix_(seen, seen)
+    smooth = np.linalg.solve(terms.gain**2 * truth[both] + added[both], terms.gain * truth[seen]).T
+    read = smooth @ (points.readings[seen] - terms.gain * terms.mean)
+    left = truth - terms.gain * smooth @ truth[seen] + terms.scale**2 * kinship(points) * np.outer(read, read)
     precision = np.linalg.inv(left[:k, :k] + np.diag(terms.rater**2 / weights))
     told = precision @ (labels - terms.mean - read[:k])
     lever = left[:, :k] @ precision

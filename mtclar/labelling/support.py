@@ -25,7 +25,8 @@ class Queries:
     Attributes:
         embeddings: float32 (n, d), none of them NaN.
         times_s: float64 (n,), in seconds.
-        quality: float64 (n,) in (0, 1], how much of a face its picture shows; None or NaN where not known.
+        quality: float64 (n,) in [0, 1], how much of a face its picture shows; None or NaN where not known. 0 is a frame
+            without a face, whose embedding and levels mean nothing: only `kriging` can label it, by time alone.
         levels: float64 (n, 2), valence and arousal as the supervised head sees them without any anchor; None where
             there is no such head. Only `kriging` takes notice.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,6 +26,7 @@ def label_track(
     levels: np.ndarray | None = None,
     others: Support | None = None,
     krige: Krige | None = None,
+    bridge_s: float = 0.0,
     chunk_pairs: int = CHUNK_PAIRS,
 ) -> Estimate:
     """Labels every frame of a track from anchors that are frames of it.
@@ -33,8 +35,8 @@ def label_track(
         embeddings: float32 (n, d), one row a frame; a row of NaN is a frame without a face.
         times_s: Times of the frames in seconds (n,).
         anchor_rows: Which frames are anchors (k,), each named once; without any, and without `others`, frames are
-            labelled from what is read in them alone. An anchor without a face keeps its own label but says nothing of
-            other frames.
+            labelled from what is read in them alone. An anchor without a face keeps its own label; only to `kriging`
+            it says something of other frames, those of its time.
         anchor_labels: Their valence and arousal (k, 2), in [-1, 1].
         compare: The model's comparison of pairs of embeddings.
         method: One of `fusion.METHODS`, or `kriging`.
@@ -44,6 +46,8 @@ def label_track(
         levels: What the supervised head makes of each frame (n, 2), see `Queries`.
         others: Anchors from elsewhere that speak too; in `Estimate.used` they follow the k of the track.
         krige: For `kriging`, with its hyper-parameters bound.
+        bridge_s: Frames without a face are labelled too, by `kriging`, where a face or an anchor stands before and
+            after them and these two are no more than so many seconds apart.
         chunk_pairs: How many pairs are compared at a time, which bounds the memory.
 
     Returns:
@@ -56,13 +60,16 @@ def label_track(
     rows, labels = np.asarray(anchor_rows, int), np.asarray(anchor_labels, float)
     _check(embeddings, times_s, rows, labels)
     n, faces = len(embeddings), ~np.isnan(embeddings[:, 0])
-    speaking = np.flatnonzero(faces[rows])
+    timely = method == "kriging"
+    speaking = np.flatnonzero(faces[rows] | (timely & faces.any()))
     if len(rows) and not len(speaking) and others is None:
         raise MtclarError("no anchor shows a face, so no frame can be compared with one; choose other frames.")
-    asked, spoken = np.flatnonzero(faces), rows[speaking]
+    bridged = _bridged(times_s, faces, rows, bridge_s) if timely else np.zeros(n, bool)
+    asked, spoken = np.flatnonzero(faces | bridged), rows[speaking]
+    embeddings = np.where(faces[:, None], embeddings, np.zeros(1, embeddings.dtype))
     own = np.ones(len(spoken), bool)
     trust = np.ones(len(rows)) if anchor_weights is None else np.asarray(anchor_weights, float)
-    clear = np.full(n, np.nan) if quality is None else np.asarray(quality, float)
+    clear = np.where(faces, np.nan if quality is None else np.asarray(quality, float), 0.0)
     seen = None if levels is None else levels[asked]
     said = None if levels is None else levels[spoken]
     supports = [] if others is None else [others]
@@ -88,6 +95,18 @@ def label_track(
     is_anchor[rows], out[rows], spread[rows], sd[rows] = True, labels, 0.0, 0.0
     used[rows] = np.eye(k, k + more, dtype=bool)
     return Estimate(out[:, 0], out[:, 1], is_anchor, used, spread, similar, sd, found.zero_shot)
+
+
+def _bridged(times_s: np.ndarray, faces: np.ndarray, rows: np.ndarray, bridge_s: float) -> np.ndarray:
+    """Frames without a face between two of which something is known and that are close enough (n,)."""
+    known = faces.copy()
+    known[rows] = True
+    at = np.flatnonzero(known)
+    found = np.zeros(len(faces), bool)
+    for before, after in pairwise(at):
+        if after - before > 1 and times_s[after] - times_s[before] <= bridge_s:
+            found[before + 1 : after] = True
+    return found
 
 
 def _check(embeddings: np.ndarray, times_s: np.ndarray, rows: np.ndarray, labels: np.ndarray) -> None:

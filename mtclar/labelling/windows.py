@@ -94,17 +94,21 @@ def _points(votes: Votes, anchors: np.ndarray, frames: np.ndarray) -> tuple[tupl
     free = frames[places < 0]
     places[places < 0] = k + np.arange(len(free))
 
+    blind = np.concatenate([_blind(support.quality, anchors), _blind(queries.quality, free)])
     quality = np.concatenate([_known(support.quality, anchors), _known(queries.quality, free)])
     levels = np.concatenate([_said(support.levels, anchors), _said(queries.levels, free)])
-    levelled, readings = bool(np.isfinite(levels).all()), levels
-    if k:
+    levelled, readings = bool(np.isfinite(levels[~blind]).all()), levels
+    if not blind[:k].all():
         # Votes hold the anchors' labels; what the network alone says is averaged over the anchors it was compared
         # with, each as far as it can be seen.
-        trusted = quality[:k] / quality[:k].sum()
+        trusted = np.where(blind[:k], 0.0, quality[:k])
+        trusted /= trusted.sum()
         told = np.concatenate([votes.among[np.ix_(anchors, anchors)], votes.votes[np.ix_(free, anchors)]])
         readings = np.einsum("nkd,k->nd", told - support.labels[anchors], trusted)
         if levelled:
-            readings = LEVEL_SHARE * levels + (1 - LEVEL_SHARE) * (readings + trusted @ levels[:k])
+            said = trusted @ np.nan_to_num(levels[:k])
+            readings = LEVEL_SHARE * levels + (1 - LEVEL_SHARE) * (readings + said)
+    readings = np.where(blind[:, None], np.nan, readings)
     embeddings = np.concatenate([support.embeddings[anchors], queries.embeddings[free]]).astype(np.float64)
     squares = (embeddings**2).sum(axis=1)
     own = np.ones(len(free), bool)
@@ -125,6 +129,11 @@ def _known(quality: np.ndarray | None, some: np.ndarray) -> np.ndarray:
     if quality is None:
         return np.ones(len(some))
     return np.clip(np.nan_to_num(quality[some], nan=1.0), LEAST_QUALITY, 1.0)
+
+
+def _blind(quality: np.ndarray | None, some: np.ndarray) -> np.ndarray:
+    """Whether there is no face to see."""
+    return np.zeros(len(some), bool) if quality is None else quality[some] == 0
 
 
 def _said(levels: np.ndarray | None, some: np.ndarray) -> np.ndarray:

@@ -182,7 +182,8 @@ def labels_table(
 
     The band of a frame is its label ± what `mtclar.labelling.half_bands` says, clipped to [-1, 1]; an anchor has none
     of its own. For `confidence` see `mtclar.labelling.confidence`; an anchor's is 1. Anchors of another face speak
-    where that face was the only other one in its frame. Without any anchor the labels are zero-shot.
+    where that face was the only other one in its frame. Without any anchor the labels are zero-shot. A frame without a
+    face has a label where it is close enough to frames that have one (`s.bridge_s`), and is `interpolated`.
 
     Raises:
         MtclarError: There are anchors but none shows a face, or all are of other faces and it is not clear which.
@@ -209,6 +210,7 @@ def labels_table(
         levels=levels,
         others=_foreign_support(track, anchors, foreign, predictor) if len(foreign) else None,
         krige=bound_krige(predictor.calibration),
+        bridge_s=s.bridge_s,
     )
     half = half_bands(predictor.calibration, estimate.sd, zero_shot=estimate.zero_shot)
     # A standard deviation tells all there is to tell; only a fixed band takes notice of anchors that disagree.
@@ -232,7 +234,9 @@ def labels_table(
         "arousal_lo": low[:, 1],
         "arousal_hi": high[:, 1],
         "confidence": np.where(at_anchor, 1.0, confidence(half, spread)),
-        "source": np.where(at_anchor, "anchor", np.where(has_face, source, "none")),
+        "source": np.select(
+            [at_anchor, has_face, ~np.isnan(estimate.valence)], ["anchor", source, "interpolated"], "none"
+        ),
         "status": np.where(has_face, "ok", "no_face"),
         "anchor_ids": _anchor_ids(estimate, np.append(anchors.frames[own], anchors.frames[foreign])),
         "face_x": track.boxes[:, 0],
