@@ -14,7 +14,7 @@ from mtclar.evaluation.fine import area_under_budget
 from mtclar.evaluation.protocol import Labelled, Labeller, Model
 from mtclar.evaluation.release import Seen, score_release
 from mtclar.evaluation.scores import score_clips
-from mtclar.evaluation.supports import Pool, bank_rows, choose, spread_positions
+from mtclar.evaluation.supports import WITHOUT, Pool, bank_rows, choose, spread_positions
 from mtclar.labelling import Krige
 from mtclar.settings import EvaluateSettings
 
@@ -30,7 +30,8 @@ class FewShot:
     """All clips of a split, labelled from every kind of anchor.
 
     Attributes:
-        supports: By support set; a clip for which a set has no anchor is not in its list.
+        supports: By support set, `none` among them where a head says levels; a clip for which a set has no anchor is
+            not in its list.
         budgets: By budget, anchors evenly spread.
         seen: What the model sees between the frames and the recurring anchors.
     """
@@ -78,14 +79,16 @@ def label_clips(
         supports, budgets: These alone; None for all that the settings ask for. What the release's protocol needs is
             kept only where all support sets are.
     """
-    names = tuple(dict.fromkeys((*ALWAYS, *settings.supports))) if supports is None else tuple(supports)
+    names = tuple(dict.fromkeys((*ALWAYS, WITHOUT, *settings.supports))) if supports is None else tuple(supports)
     bank = bank_rows(faces, settings.seed) if "bank" in names else np.empty(0, np.int64)
     model = Model(heads.compare, settings.fusion, settings.time_scale_s, krige)
     pool = Pool.of(clips, faces, bank)
     shares = settings.budgets if budgets is None else budgets
-    found = FewShot({name: [] for name in names}, {share: [] for share in shares})
     _, valence, arousal = heads.single(embeddings[pool.rows])
     levels = np.stack([valence, arousal], axis=1).astype(np.float64)
+    if not np.isfinite(levels).all():
+        names = tuple(name for name in names if name != WITHOUT)  # no head says anything without an anchor
+    found = FewShot({name: [] for name in names}, {share: [] for share in shares})
     for number, clip in enumerate(clips):
         labeller = Labeller(clip, number, pool, embeddings, model, mean=mean, levels=levels)
         for name in names:

@@ -27,7 +27,7 @@ from mtclar.evaluation.heads import (
 )
 from mtclar.evaluation.protocol import Labelled
 from mtclar.evaluation.scores import clusters
-from mtclar.evaluation.supports import bank_rows, check_supports
+from mtclar.evaluation.supports import WITHOUT, bank_rows, check_supports
 from mtclar.labelling import half_bands
 from mtclar.settings import EvaluateSettings
 
@@ -154,11 +154,14 @@ def _coverage(
 ) -> dict[str, Any]:
     """What the calibrated bands hold of the judged frames, of all together and of each clip, and how wide they are.
 
-    `{dimension: with the first frame as anchor, "budgets": {share: {dimension: ...}}}`; the bands of a fusion without a
-    standard deviation were measured with one anchor, so they are judged with one alone.
+    `{dimension: with the first frame as anchor, "none": {dimension: without any}, "budgets": {share: {dimension:
+    ...}}}`; the bands of a fusion without a standard deviation were measured with one anchor, so they are judged with
+    one alone.
     """
     found: dict[str, Any] = {"target": settings.coverage, "same_clips": settings.split == "validation"}
     found |= _held(settings, few.supports.get("first", []), calibration, rng)
+    if WITHOUT in few.supports:
+        found[WITHOUT] = _held(settings, few.supports[WITHOUT], calibration, rng, zero_shot=True)
     if calibration["multiples"]:
         found["budgets"] = {
             f"{share:g}": _held(settings, items, calibration, rng) for share, items in few.budgets.items()
@@ -167,19 +170,27 @@ def _coverage(
 
 
 def _held(
-    settings: EvaluateSettings, labelled: Sequence[Labelled], calibration: Mapping[str, Any], rng: np.random.Generator
+    settings: EvaluateSettings,
+    labelled: Sequence[Labelled],
+    calibration: Mapping[str, Any],
+    rng: np.random.Generator,
+    *,
+    zero_shot: bool = False,
 ) -> dict[str, Any]:
+    multiples = calibration["multiples_zero_shot" if zero_shot else "multiples"] or {}
+    widths = calibration["zero_shot"] if zero_shot else calibration
     scored = [item for item in labelled if item.queries.any()]
     found: dict[str, Any] = {}
     for k, name in enumerate(DIMENSIONS):
-        multiple = (calibration["multiples"] or {}).get(name)
-        found[name] = {"half_width": calibration[name]} if multiple is None else {"multiple": multiple}
+        multiple = multiples.get(name)
+        found[name] = {"half_width": widths[name]} if multiple is None else {"multiple": multiple}
         found[name]["assured"] = calibration["assured"]
         if calibration["n_clips"] and scored:
             clip = np.repeat(np.arange(len(scored)), [int(item.queries.sum()) for item in scored])
             truth = np.concatenate([item.clip.truth[item.queries, k] for item in scored])
             label = np.concatenate([item.methods["mtclar"][item.queries, k] for item in scored])
-            half = np.concatenate([half_bands(calibration, item.sd)[item.queries, k] for item in scored])
+            halves = [half_bands(calibration, item.sd, zero_shot=zero_shot)[item.queries, k] for item in scored]
+            half = np.concatenate(halves)
             drawn = clusters([item.clip for item in scored], settings.cluster)[clip]
             bootstrap = by_cluster(drawn, settings.bootstrap, rng)
             found[name] |= interval_block(bootstrap, clip, truth, label - half, label + half, target=settings.coverage)

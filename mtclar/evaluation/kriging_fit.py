@@ -39,8 +39,9 @@ PRIOR_SPREAD, PRIOR_CLIPS = 1.0, 2.0
 """Standard deviation of the prior of a logarithm, and the clips that all of it weighs as much as."""
 REACH = 3.0
 """How far a logarithm may go from where it began."""
-PLACEMENTS = ((1, False), (2, True), (4, False))
-"""Anchors a stretch is given, and whether they are drawn at random or evenly spread from the first frame on."""
+PLACEMENTS = ((0, False), (1, False), (2, True), (4, False))
+"""Anchors a stretch is given, and whether they are drawn at random or evenly spread from the first frame on. From
+none the gain is learned, for which a person's slope would make up otherwise."""
 LONGEST, MOST = 64, 200
 """Frames of a stretch of a clip, and stretches that are used, evenly spread over all there are."""
 
@@ -165,11 +166,13 @@ def _batch(stretches: Sequence[Stretch], orders: Sequence[np.ndarray], k: int, d
         distances[i, :m, :m] = stretch.distances[square]
         log_quality[i, :m] = np.log(stretch.quality[order])
         # As `mtclar.labelling.windows` makes readings of what a network says.
-        trusted = stretch.quality[order[:k]] / stretch.quality[order[:k]].sum()
-        readings[i, :m] = stretch.deltas[order][:, order[:k], dimension] @ trusted
-        if levelled:
-            levels = stretch.levels[order, dimension]
-            readings[i, :m] = LEVEL_SHARE * levels + (1 - LEVEL_SHARE) * (readings[i, :m] + levels[:k] @ trusted)
+        levels = stretch.levels[order, dimension]
+        readings[i, :m] = levels
+        if k:
+            trusted = stretch.quality[order[:k]] / stretch.quality[order[:k]].sum()
+            readings[i, :m] = stretch.deltas[order][:, order[:k], dimension] @ trusted
+            if levelled:
+                readings[i, :m] = LEVEL_SHARE * levels + (1 - LEVEL_SHARE) * (readings[i, :m] + levels[:k] @ trusted)
         truth[i, :m] = stretch.truth[order, dimension]
         real[i, :m] = 1.0
     return Batch(gaps, distances, log_quality, readings, truth, real > 0, k, levelled)

@@ -13,6 +13,8 @@ method then labels every frame from the same anchors:
 - `pchip` (budgets only): the same with a smooth curve;
 - `class_mean`: the mean label of the training faces, whatever the picture;
 - `zero_shot`: the supervised head, which sees no anchor.
+
+Without an anchor `mtclar` is what `mtclar label` makes of that head, and nothing but the last two stands beside it.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ class Labelled:
         clip: The clip.
         anchors: int (k,), positions of the anchors within the clip; none where each frame's was drawn for it.
         given: float64 (n, 2), the label of the anchor each frame uses; of several, the latest, or their mean where they
-            are not of the clip.
+            are not of the clip; without an anchor the mean training label.
         methods: float64 (n, 2) a method.
         sd: float64 (n, 2), standard deviation of mtclar's labels: 0 at anchors, NaN where the fusion has none.
     """
@@ -126,8 +128,10 @@ class Labeller:
             found = self._fuse(frames, anchors, compared)
             ours[frames[kept]], sd[frames[kept]] = found.labels[kept], found.sd[kept]
         ours[given_away], sd[given_away] = clip.truth[given_away], 0.0
-        labels, times_s = pool.truth[picks.anchors], pool.times_s[picks.anchors]
         methods = {"mtclar": ours}
+        if not len(picks.anchors):
+            return Labelled(clip, given_away, self._alone["class_mean"], methods | self._alone, sd)
+        labels, times_s = pool.truth[picks.anchors], pool.times_s[picks.anchors]
         if picks.rule == "latest":
             fused = self._fuse(np.arange(n), picks.anchors, self._compared(np.arange(n), picks.anchors)).labels
             fused[given_away] = clip.truth[given_away]
@@ -241,5 +245,7 @@ class Labeller:
             at = self.pool.position[missing]
             similar, deltas = compare_all(self._own, self._own[at], self.model.compare)
             self._columns |= {member: (similar[:, j], deltas[:, j]) for j, member in enumerate(missing)}
+        if not len(members):
+            return np.empty((len(self.clip), 0)), np.empty((len(self.clip), 0, 2))
         columns: Sequence[tuple[np.ndarray, np.ndarray]] = [self._columns[member] for member in members.tolist()]
         return np.stack([same for same, _ in columns], axis=1), np.stack([delta for _, delta in columns], axis=1)

@@ -10,6 +10,7 @@
 | `cross-identity` | one that shows another person, drawn for each frame anew |
 | `any` | any other face of the clips, drawn for each frame anew |
 | `bank` | 100 training faces, ten from each of ten bins of valence, all of them for every frame |
+| `none` | none at all: labels are zero-shot; it is judged whatever the settings name |
 
 `first:3` takes three, and so do `random`, `first-of-person` and `random-of-person`; several anchors speak together.
 `stride:10` recurs every 10 frames whatever the settings say.
@@ -117,7 +118,7 @@ def check_supports(names: Sequence[str]) -> None:
 
 
 def choose(name: str, pool: Pool, number: int, *, stride: int, seed: int) -> Picks | None:
-    """Anchors of clip `number` of a pool; None where there are none to be had.
+    """Anchors of clip `number` of a pool; None where those asked for are not to be had.
 
     Args:
         name: One of the table above.
@@ -129,8 +130,10 @@ def choose(name: str, pool: Pool, number: int, *, stride: int, seed: int) -> Pic
     Raises:
         MtclarError: The name is not known.
     """
-    kind, count = _parse(name)
     own = np.flatnonzero(pool.clip == number)
+    if name == WITHOUT:
+        return Picks(own[:0], "together", np.zeros(len(own), np.int64))
+    kind, count = _parse(name)
     person = pool.person[own[0]]
     theirs = np.flatnonzero((pool.person == person) & (pool.clip >= 0))
     together = np.zeros(len(own), np.int64)
@@ -172,6 +175,9 @@ _DRAWN: dict[str, Callable[[Pool, int, str], np.ndarray]] = {
 }
 COUNTED = ("first", "stride", "random", "first-of-person", "random-of-person")
 """Support sets that may be followed by a number, as in `first:3`."""
+
+WITHOUT = "none"
+"""The support set that holds no anchor."""
 
 NAMES = (*COUNTED, *_DRAWN, "bank")
 

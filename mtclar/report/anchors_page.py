@@ -41,8 +41,8 @@ def supports_part(metrics: Mapping[str, Any]) -> Markup:
     words = (
         "The same frames labelled from other anchors. “stride” recurs along the clip and uses the latest; “first” and "
         "“random” give one frame of the clip; “…-of-person” one of all the person's frames; “other-clip”, "
-        "“cross-identity” and “any” draw one for each frame anew; “bank” are 100 training faces, all for every frame. "
-        "A dash: the method has no meaning there."
+        "“cross-identity” and “any” draw one for each frame anew; “bank” are 100 training faces, all for every frame; "
+        "“none” is labelled without any. A dash: the method has no meaning there."
     )
     return text(words) + table(pd.DataFrame(rows, columns=head))
 

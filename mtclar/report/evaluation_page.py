@@ -203,7 +203,8 @@ def _band(judgement: Judgement) -> Markup:
     if found["same_clips"]:
         words += " The coverage below is measured on the very same clips, so it says nothing of new ones."
     rows = []
-    for anchors, block in {"first frame": found, **found.get("budgets", {})}.items():
+    without = {"none": found["none"]} if "none" in found else {}
+    for anchors, block in {**without, "first frame": found, **found.get("budgets", {})}.items():
         for name in DIMENSIONS:
             own, clips = block[name], block[name].get("per_clip", {})
             half = own["width"] / 2 if "width" in own else None
@@ -217,4 +218,4 @@ def _band(judgement: Judgement) -> Markup:
 
 def _share(anchors: str) -> str:
     """`0.06` -> `6 %`."""
-    return anchors if anchors == "first frame" else f"{100 * float(anchors):g} % of the frames"
+    return anchors if anchors in ("first frame", "none") else f"{100 * float(anchors):g} % of the frames"

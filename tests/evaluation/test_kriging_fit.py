@@ -10,8 +10,8 @@ from mtclar.evaluation.kriging_loss import FITTED, Batch, loss
 from mtclar.labelling.kriging import Points, matern, posterior
 
 
-def batch_of(rng, *, levelled: bool) -> Batch:
-    """Three stretches, one of them shorter, with two anchors each."""
+def batch_of(rng, *, levelled: bool, anchors: int = 2) -> Batch:
+    """Three stretches, one of them shorter, with some anchors each."""
     c, n = 3, 7
     real = np.ones((c, n), bool)
     real[1, 5:] = False
@@ -23,7 +23,7 @@ def batch_of(rng, *, levelled: bool) -> Batch:
         readings=rng.normal(size=(c, n)),
         truth=rng.normal(size=(c, n)),
         real=real,
-        anchors=2,
+        anchors=anchors,
         levelled=levelled,
     )
 
@@ -47,10 +47,10 @@ def test_the_loss_is_the_mean_log_density_that_the_fusion_itself_gives(levelled)
     assert loss(terms, batch)[0] == pytest.approx(np.mean(parts), rel=1e-9)
 
 
-@pytest.mark.parametrize("levelled", [True, False])
+@pytest.mark.parametrize(("levelled", "anchors"), [(True, 2), (False, 2), (True, 0)])
 @pytest.mark.parametrize("name", FITTED)
-def test_the_gradient_is_that_of_small_steps(name, levelled):
-    batch, step = batch_of(np.random.default_rng(1), levelled=levelled), 1e-5
+def test_the_gradient_is_that_of_small_steps(name, levelled, anchors):
+    batch, step = batch_of(np.random.default_rng(1), levelled=levelled, anchors=anchors), 1e-5
     terms = replace(START, mean=0.1, offset=0.3)
     up, down = (
         loss(replace(terms, **{name: getattr(terms, name) * np.exp(sign * step)}), batch)[0] for sign in (1, -1)
@@ -88,7 +88,14 @@ def test_the_fit_is_better_than_its_start_and_the_same_for_the_same_seed():
     assert sum(loss(found.arousal, part)[0] for part in parts) < sum(loss(START, part)[0] for part in parts)
 
 
+def test_without_an_anchor_the_readings_are_the_levels_themselves():
+    stretch = stretch_of(np.random.default_rng(5), 0)
+    batch = batches([stretch], 1, np.random.default_rng(0))[0]
+    assert batch.anchors == 0
+    np.testing.assert_array_equal(batch.readings[0], stretch.levels[:, 1])
+
+
 def test_a_stretch_too_short_for_an_anchor_and_a_frame_more_is_left_out():
     rng = np.random.default_rng(4)
     parts = batches([stretch_of(rng, 0, n=3), stretch_of(rng, 1)], 0, rng)
-    assert [(len(part.real), part.anchors) for part in parts] == [(2, 1), (2, 2), (1, 4)]
+    assert [(len(part.real), part.anchors) for part in parts] == [(2, 0), (2, 1), (2, 2), (1, 4)]

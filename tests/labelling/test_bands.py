@@ -30,6 +30,15 @@ def test_a_band_that_varies_is_a_multiple_of_the_standard_deviation_and_the_half
     assert np.isnan(half_bands(None, sd)).all()
 
 
+def test_labels_without_an_anchor_have_a_band_of_their_own():
+    calibration = {"valence": 0.2, "multiples": {"valence": 2.0, "arousal": 1.5}}
+    calibration |= {"zero_shot": {"valence": 0.4, "arousal": 0.5}}
+    calibration |= {"multiples_zero_shot": {"valence": 3.0, "arousal": 4.0}}
+    sd = np.array([[0.1, 0.2], [np.nan, np.nan]])
+    np.testing.assert_allclose(half_bands(calibration, sd, zero_shot=True), [[0.3, 0.8], [0.4, 0.5]])
+    assert np.isnan(half_bands({"valence": 0.2, "arousal": 0.3}, sd, zero_shot=True)).all()
+
+
 def test_a_multiple_that_is_none_is_refused():
     with pytest.raises(MtclarError, match="multiple of the standard deviation of arousal"):
         half_bands({"multiples": {"valence": 1.0, "arousal": -1.0}}, np.zeros((1, 2)))
