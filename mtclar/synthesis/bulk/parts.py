@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,7 @@ def open_parts(folder: Path, made: dict[str, Any]) -> None:
                 "remove the folder to start anew, or choose another --out."
             )
         return
+    shutil.rmtree(folder, ignore_errors=True)  # parts without a stamp are what a removal has left
     with whole_file(stamp) as partial:
         partial.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
 
