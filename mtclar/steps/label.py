@@ -215,7 +215,7 @@ def _notes(
     if mute:
         notes.append(
             f"No face was found on the anchor frame(s) {', '.join(mute)}: they keep their label, but no other frame "
-            "can be compared with them."
+            "can be compared with them; at most, frames near in time learn from them."
         )
     doubtful = [str(frame) for frame in own if not track.has_face[frame] and track.others[frame]]
     if doubtful and flag:
