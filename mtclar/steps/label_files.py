@@ -24,7 +24,7 @@ from mtclar.steps.label_video import Predictor
 from mtclar.video import VideoFacts
 
 SCHEMA_VERSION = 1
-SOURCES = ("anchor", "model", "zero-shot", "none")
+SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
 """Where a row's label comes from: `zero-shot` is the model without any anchor."""
 
 

@@ -103,6 +103,23 @@ def test_the_band_is_the_calibrated_one_and_none_at_anchors(labelled):
     assert rows["confidence"].between(0.5, 0.825).all()
 
 
+def test_a_face_that_is_away_for_a_moment_leaves_interpolated_labels_where_what_follows_is_known(clip, tmp_path):
+    calibration = CALIBRATION | {
+        "kriging": Kriging(START, START).to_dict(),
+        "multiples": {"valence": 2.0, "arousal": 1.5},
+    }
+    model = toy_bundle(tmp_path / "kriging", calibration=calibration)
+    anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1", "clip,9,0.9,0.9")
+    chosen = PLAIN.model_copy(update={"fusion": "kriging"})
+    label.run(chosen, videos=[clip], anchors=anchors, model=str(model), out=tmp_path / "out")
+    table = read_table(tmp_path / "out" / "clip.va.parquet", LABELS)
+    # The anchor of frame 9 shows no face, yet what lies between the last face and it is known in part.
+    assert table["source"][8:].tolist() == ["interpolated", "anchor", "none", "none"]
+    assert table["status"][8] == "no_face"
+    assert table["valence"][7] < table["valence"][8] < table["valence_hi"][8] < 1
+    assert table[["valence", "arousal"]].iloc[10:].isna().all(axis=None)
+
+
 def test_kriged_labels_have_bands_that_widen_away_from_the_anchors(clip, tmp_path):
     calibration = CALIBRATION | {
         "kriging": Kriging(START, START).to_dict(),
@@ -146,7 +163,16 @@ def test_the_facts_lie_beside_the_csv_and_in_the_parquet_file(labelled, bundle):
     assert facts["model"]["sha256"] == Bundle.load(bundle).identity
     assert (facts["n_frames"], facts["is_vfr"], facts["width"], facts["height"]) == (12, True, 288, 192)
     assert facts["band"] == {"valence": 0.25, "arousal": 0.1, "coverage": 0.9}
-    assert facts["counts"] == {"rows": 12, "ok": 8, "no_face": 4, "anchor": 3, "model": 6, "zero-shot": 0, "none": 3}
+    assert facts["counts"] == {
+        "rows": 12,
+        "ok": 8,
+        "no_face": 4,
+        "anchor": 3,
+        "model": 6,
+        "zero-shot": 0,
+        "interpolated": 0,
+        "none": 3,
+    }
     assert [anchor["frame"] for anchor in facts["anchors"]] == [0, 6, 9]
 
 
