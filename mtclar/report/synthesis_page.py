@@ -101,7 +101,13 @@ def _kinds(counted: Mapping[str, Mapping[str, int]], faces: int) -> pd.DataFrame
 
 
 def _detection(found: Mapping[str, Any]) -> pd.DataFrame:
-    units = {"yaw": "turned by {} degrees", "face_px": "face {} pixels wide", "covered": "share hidden {}"}
+    units = {
+        "yaw": "turned by {} degrees",
+        "face_px": "face {} pixels wide",
+        "covered": "share hidden {}",
+        "brightness": "brightness {}",
+        "blur_px": "blurred by {} pixels",
+    }
     bands = {"all": {key: found[key] for key in ("tried", "found")}}
     for name, of_band in found["bands"].items():
         bands |= {units[name].format(band): counts for band, counts in of_band.items()}

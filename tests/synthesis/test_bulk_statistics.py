@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mtclar.data.store import FacesStore, FacesWriter
 from mtclar.data.tables import CODECS, COVERINGS, EXPRESSIONS
-from mtclar.synthesis.bulk.sheet import COLUMNS, ROWS, chosen
+from mtclar.synthesis.bulk.sheet import COLUMNS, ROWS, chosen, sheet
 from mtclar.synthesis.bulk.statistics import statistics
 
 
@@ -131,3 +132,16 @@ def test_a_sheet_of_few_faces_leaves_places_empty(tables) -> None:
     faces, _, _ = tables
     rows = [row for column in chosen(faces.head(5), np.random.default_rng(0)) for row in column]
     assert sorted(row for row in rows if row is not None) == [0, 1, 2, 3, 4]
+
+
+def test_the_sheet_is_as_high_as_it_must_be_and_shows_the_crops_in_their_places(tables, tmp_path) -> None:
+    few = tables[0].head(30).assign(valence=np.arange(30) / 30, arousal=0.0)
+    with FacesWriter(tmp_path / "faces", size=64, quality=95) as writer:
+        for i, row in enumerate(few.to_dict("records")):
+            writer.add(row, np.full((64, 64, 3), 8 * i, np.uint8))
+    picture = sheet(FacesStore(tmp_path / "faces"), np.random.default_rng(0))
+    assert picture.shape == (3 * 98 + 2, 12 * 98 + 2, 3)
+    middles = picture[50:-10:98, 50::98, 0]
+    shown = sorted((middles[middles != 235] / 8).round().astype(int).tolist())
+    assert shown == list(range(30)), "every face is on it once, by its grey"
+    assert (np.diff(middles[0].astype(int)) > 0).all(), "and valence goes up to the right"

@@ -40,10 +40,12 @@ def chosen(faces: pd.DataFrame, rng: np.random.Generator) -> list[list[int | Non
 
 
 def sheet(store: FacesStore, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The sheet as a picture, uint8 RGB."""
+    """The sheet as a picture, uint8 RGB, as high as its fullest column."""
     step = SIDE + GAP
-    picture: NDArray[np.uint8] = np.full((ROWS * step + GAP, COLUMNS * step + GAP, 3), GROUND, np.uint8)
-    for x, column in enumerate(chosen(store.table, rng)):
+    columns = chosen(store.table, rng)
+    high = max(sum(row is not None for row in column) for column in columns)
+    picture: NDArray[np.uint8] = np.full((high * step + GAP, COLUMNS * step + GAP, 3), GROUND, np.uint8)
+    for x, column in enumerate(columns):
         for y, row in enumerate(column):
             if row is not None:
                 small = cv2.resize(store.crop(row), (SIDE, SIDE), interpolation=cv2.INTER_AREA)

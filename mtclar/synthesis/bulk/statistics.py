@@ -27,7 +27,13 @@ EDGES: dict[str, np.ndarray] = {
 """Edges of the histograms of what was measured, in the units of `tables.SYNTHESIS`; each bin holds its lower edge, the
 last both. What lies beyond counts in the first or the last bin."""
 
-BANDS = {"yaw": (0.0, 15.0, 30.0, np.inf), "face_px": (0.0, 40.0, 80.0, np.inf), "covered": (0.0, 0.1, 0.3, np.inf)}
+BANDS = {
+    "yaw": (0.0, 15.0, 30.0, np.inf),
+    "face_px": (0.0, 40.0, 80.0, np.inf),
+    "covered": (0.0, 0.1, 0.3, np.inf),
+    "brightness": (0.0, 0.15, 0.3, np.inf),
+    "blur_px": (0.0, 0.5, 1.5, np.inf),
+}
 """Bands in which the detector's rate is told besides; of yaw the absolute value counts. Each holds its lower edge."""
 
 
