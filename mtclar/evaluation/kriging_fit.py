@@ -16,7 +16,7 @@ from mtclar.evaluation.clips import Clip
 from mtclar.evaluation.kriging_loss import FITTED, Batch, loss
 from mtclar.labelling import Kriging, Terms, compare_all
 from mtclar.labelling.kriging import DIMENSIONS, LEAST_QUALITY
-from mtclar.labelling.windows import LEVEL_SHARE
+from mtclar.labelling.readings import LEVEL_SHARE
 
 START = Terms(
     mean=0.0,

@@ -25,7 +25,7 @@ alone, a label stands at
 where `slope` belongs to the person and is 0 on the mean, with a standard deviation of `scale`: a random slope, that is
 ridge regression of the labels on what is read, which anchors alone can tell.
 
-Kriging is Gaussian process regression; formulas after Rasmussen and Williams 2006, chapters 2 and 5.4.2.
+Kriging is Gaussian process regression; formulas after Rasmussen and Williams 2006, chapter 2.
 """
 
 from __future__ import annotations
@@ -182,12 +182,12 @@ class Posterior:
     Attributes:
         mean: Of the truth, float64 (n,).
         sd: Standard deviation of the label a rater of weight 1 would give, float64 (n,).
-        foretold: Sum over the anchors of the log density of its label given all else (leave-one-out, in closed form).
+        evidence: Log density, less a constant, of the anchors' labels given the readings.
     """
 
     mean: np.ndarray
     sd: np.ndarray
-    foretold: float
+    evidence: float
 
 
 def posterior(terms: Terms, points: Points, labels: np.ndarray, weights: np.ndarray) -> Posterior:
@@ -206,14 +206,16 @@ def posterior(terms: Terms, points: Points, labels: np.ndarray, weights: np.ndar
     smooth = np.linalg.solve(terms.gain**2 * truth[both] + added[both], terms.gain * truth[seen]).T
     read = smooth @ (points.readings[seen] - terms.gain * terms.mean)
     left = truth - terms.gain * smooth @ truth[seen] + terms.scale**2 * kinship(points) * np.outer(read, read)
-    precision = np.linalg.inv(left[:k, :k] + np.diag(terms.rater**2 / weights))
-    told = precision @ (labels - terms.mean - read[:k])
-    lever = left[:, :k] @ precision
+    known, rest = left[:k, :k] + np.diag(terms.rater**2 / weights), labels - terms.mean - read[:k]
+    lever = np.linalg.solve(known, left[:k]).T
     variance = np.diag(left) - np.einsum("ij,ij->i", lever, left[:, :k])
-    # Without label i its mean lies told_i / precision_ii away, with variance 1 / precision_ii.
-    certain = np.diag(precision)
     return Posterior(
-        mean=terms.mean + read + left[:, :k] @ told,
+        mean=terms.mean + read + lever @ rest,
         sd=np.sqrt(np.maximum(variance, 0.0) + terms.rater**2),
-        foretold=float(0.5 * np.sum(np.log(certain / (2 * np.pi)) - told**2 / certain)),
+        evidence=log_density(known, rest),
     )
+
+
+def log_density(covariance: np.ndarray, rest: np.ndarray) -> float:
+    """Log density, less a constant, of a normal vector (k,) at `rest` from its mean."""
+    return float(-0.5 * (rest @ np.linalg.solve(covariance, rest) + np.linalg.slogdet(covariance)[1]))

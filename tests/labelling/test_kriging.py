@@ -105,26 +105,24 @@ def test_a_slope_of_the_person_is_drawn_on_what_the_readings_alone_say():
     np.testing.assert_allclose(alone.sd**2, np.diag(rest) + (terms.scale * read) ** 2 + terms.rater**2, atol=1e-8)
 
 
-def test_the_closed_form_of_leaving_one_anchor_out_is_what_leaving_it_out_gives():
+def test_the_evidence_is_the_log_density_of_the_labels_given_the_readings():
     points = points_of(np.random.default_rng(2), 7)
     labels, weights = np.array([0.3, -0.2, 0.1, 0.5]), np.array([1.0, 2.0, 0.5, 1.0])
     slow = 0.0
-    for i in range(4):
-        others = np.delete(np.arange(4), i)
-        order = np.concatenate([others, [i], np.arange(4, 7)])
-        moved = Points(
-            points.times_s[order],
-            points.readings[order],
-            points.distances[np.ix_(order, order)],
-            points.quality[order],
-            points.own_track[order],
-            points.own_person[order],
-            points.levelled,
+    for i in range(4):  # one label after the other, each given those before it
+        order = np.concatenate([np.arange(i), [i], np.setdiff1d(np.arange(7), np.arange(i + 1))]).astype(int)
+        moved = replace(
+            points,
+            times_s=points.times_s[order],
+            readings=points.readings[order],
+            distances=points.distances[np.ix_(order, order)],
+            quality=points.quality[order],
         )
-        without = posterior(TERMS, moved, labels[others], weights[others])
-        variance = without.sd[3] ** 2 - TERMS.rater**2 + TERMS.rater**2 / weights[i]
-        slow += stats.norm.logpdf(labels[i], without.mean[3], np.sqrt(variance))
-    assert posterior(TERMS, points, labels, weights).foretold == pytest.approx(slow, abs=1e-8)
+        before = posterior(TERMS, moved, labels[:i], weights[:i])
+        variance = before.sd[i] ** 2 - TERMS.rater**2 + TERMS.rater**2 / weights[i]
+        slow += stats.norm.logpdf(labels[i], before.mean[i], np.sqrt(variance)) + 0.5 * np.log(2 * np.pi)
+    assert posterior(TERMS, points, labels, weights).evidence == pytest.approx(slow, abs=1e-8)
+    assert posterior(TERMS, points, labels[:0], weights[:0]).evidence == 0.0
 
 
 @settings(max_examples=30, deadline=None)
