@@ -193,5 +193,5 @@ def _through_h264(pictures: list[Picture], crf: int) -> list[Picture]:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
         container.mux(stream.encode())
     buffer.seek(0)
-    with av.open(buffer) as film:
+    with av.open(buffer, "r") as film:
         return [frame.to_ndarray(format="rgb24").astype(np.uint8) for frame in film.decode(video=0)]
