@@ -28,6 +28,9 @@ class LocalContrast(nn.Module):
         if torch.is_autocast_enabled(faces.device.type):
             with torch.autocast(faces.device.type, enabled=False):  # relief is a small difference of large numbers
                 return self.forward(faces.float())
+        # the relief is a small difference of large numbers, which a mean of nought makes smaller: the windows' weights
+        # sum to 1, so that what is taken off everywhere changes nothing but the rounding
+        faces = faces - faces.mean((1, 2, 3), keepdim=True)
         grey = (faces * self.luma).sum(1, keepdim=True) if faces.shape[1] == 3 else faces
         relief = grey - self.mean @ grey @ self.mean.T
         variance = self.deviation @ (relief * relief) @ self.deviation.T

@@ -58,7 +58,7 @@ class TorchPredictor:
 
     @torch.inference_mode()
     def embed(self, crops: np.ndarray) -> np.ndarray:
-        """uint8 RGB (n, 288, 288, 3) -> float32 (n, d)."""
+        """uint8 RGB (n, size, size, 3) with the size of the crop spec -> float32 (n, d)."""
         parts = [
             self.model.embed(self._tensor(to_input(crops[start : start + self.batch], self.crop))).cpu().numpy()
             for start in range(0, len(crops), self.batch)

@@ -130,7 +130,8 @@ def differences(model: TorchPredictor, bundle: Bundle, crops: np.ndarray) -> dic
         crops: uint8 RGB (n, size, size, 3), at least two.
 
     Returns:
-        The largest absolute difference of any output, by graph, over batches of 1, 2 and n faces.
+        The largest difference of any output, by graph, over batches of 1, 2 and n faces: absolute, and for an
+        embedding beyond 1 relative to it, since rounding grows with the numbers.
     """
     worst = dict.fromkeys(GRAPHS, 0.0)
     for n in sorted({1, 2, len(crops)}):
@@ -144,7 +145,8 @@ def differences(model: TorchPredictor, bundle: Bundle, crops: np.ndarray) -> dic
         for name, (wanted, found) in answers.items():
             for a, b in zip(wanted, found, strict=True):
                 both_unknown = np.isnan(a) & np.isnan(b)
-                worst[name] = max(worst[name], float(np.where(both_unknown, 0.0, np.abs(a - b)).max()))
+                apart = np.abs(a - b) / np.maximum(1, np.abs(a))
+                worst[name] = max(worst[name], float(np.where(both_unknown, 0.0, apart).max()))
     return worst
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch.nn import functional
 
-from mtclar.model.contrast import LocalContrast
 from mtclar.model.emofan import ConvBlock, EmoFAN
 from mtclar.model.encoders import encoder_spec
 
@@ -39,35 +37,3 @@ def test_a_block_is_three_convolutions_in_a_row_joined_and_added_to_its_input():
 
 def _norm(x, bn):
     return (x - bn.running_mean[:, None, None]) / torch.sqrt(bn.running_var[:, None, None] + bn.eps)
-
-
-def test_local_contrast_is_the_pixel_less_its_mean_over_its_deviation():
-    rng = np.random.default_rng(0)
-    grey = rng.random((24, 24)).astype(np.float32)
-    half_mean, half_deviation = 2, 3  # windows of 5 and 7: the odd numbers next to 24 * 17/96 and 24 * 25/96
-
-    def local(values, half):
-        out = np.empty_like(values)
-        for y in range(24):
-            for x in range(24):
-                out[y, x] = values[max(0, y - half) : y + half + 1, max(0, x - half) : x + half + 1].mean()
-        return out
-
-    relief = grey - local(grey, half_mean)
-    expected = relief / (np.sqrt(local(relief**2, half_deviation)) + 0.03)
-    found = LocalContrast(24)(torch.from_numpy(grey)[None, None])[0, 0].numpy()
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
-def test_local_contrast_forgets_the_light():
-    faces = torch.rand(2, 3, 64, 64)
-    front = LocalContrast(64)
-    assert (front(faces) - front(faces * 0.5 + 0.3)).abs().mean() < 0.25 * front(faces).abs().mean()
-
-
-def test_local_contrast_keeps_all_its_digits_where_the_rest_runs_in_half_of_them():
-    faces, front = torch.rand(2, 3, 64, 64), LocalContrast(64)
-    with torch.autocast("cpu", torch.bfloat16):
-        halved = front(faces)
-    assert halved.dtype == torch.float32
-    assert torch.equal(halved, front(faces))
