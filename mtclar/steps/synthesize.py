@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from mtclar import __version__
-from mtclar.data.store import FacesStore, FacesWriter, encode
+from mtclar.data.store import MADE, FacesStore, FacesWriter, encode
 from mtclar.data.tables import FACES, SYNTHESIS, write_table
 from mtclar.data.whole import refuse_foreign, whole_folder
 from mtclar.errors import MtclarError
@@ -36,7 +36,7 @@ from mtclar.synthesis.bulk.statistics import statistics
 from mtclar.synthesis.bulk_plan import Job, bulk_jobs, pictures_tried
 from mtclar.synthesis.plan import generator
 
-KNOWN_BY, STATISTICS = "synthesis.parquet", "statistics.json"
+STATISTICS = "statistics.json"
 SHEET_PLACE = 100
 """Place in the seed's tree by which the sheet draws its faces."""
 
@@ -95,7 +95,7 @@ def run(
     jobs = bulk_jobs(s)
     model = find_face_model(face_model) if s.artist == "rendered" else None
     made = made_of(s, model)
-    refuse_foreign(out, known_by=KNOWN_BY)
+    refuse_foreign(out, known_by=MADE)
     parts = _parts_folder(out)
     if _is_made(out, made):
         shutil.rmtree(parts, ignore_errors=True)
@@ -103,7 +103,7 @@ def run(
         return _result(out, counted, kept=sum(counted["faces"].values()))
     open_parts(parts, made)
     kept = _draw(jobs, parts, s, model, progress)
-    with whole_folder(out, known_by=KNOWN_BY) as fresh:
+    with whole_folder(out, known_by=MADE) as fresh:
         counted = _put_together(jobs, parts, s, made, fresh, progress)
     shutil.rmtree(parts)
     return _result(out, counted, kept)
@@ -156,7 +156,7 @@ def _put_together(
             found += part["found"].to_pylist()
             progress(done, len(jobs), "parts put together")
     table = pd.concat(traits, ignore_index=True)
-    write_table(table, folder / KNOWN_BY, SYNTHESIS)
+    write_table(table, folder / MADE, SYNTHESIS)
     store = FacesStore(folder)
     counted = statistics(store.table, table, np.array(found, object))
     (folder / STATISTICS).write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")
