@@ -124,8 +124,9 @@ def _curves(table: pd.DataFrame) -> Figure:
         if is_anchor.any():
             straight = interpolate(time_s[some], time_s[is_anchor], values[is_anchor])
             axes.plot(time_s[some], straight, ":", color=_GREY, linewidth=1.4)
+            at, given = time_s[is_anchor], values[is_anchor]
+            axes.plot(at, given, "o", color=colour, mec="white", ms=7, clip_on=False, zorder=5)
         axes.plot(time_s[some], values[some], color=colour, linewidth=1.8)
-        axes.plot(time_s[is_anchor], values[is_anchor], "o", color=colour, mec="white", ms=7, clip_on=False, zorder=5)
         axes.set_ylabel(name.capitalize(), color=colour)
         _dress(axes)
     lower.set_xlabel("Time (s)")

@@ -55,6 +55,24 @@ def test_the_page_says_how_many_frames_faces_and_anchors_there_are(tmp_path):
     assert "60 frames over 2.36 s, a face in 50 of them, labelled from 2 anchors." in write(tmp_path)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_page_without_anchors_says_so_and_has_no_straight_lines(tmp_path):
+    table = labels()
+    table["source"] = table["source"].replace({"anchor": "zero-shot", "model": "zero-shot"})
+    html = write(tmp_path, table)
+    assert "a face in 50 of them, labelled without anchors." in html
+    assert "straight lines" not in html
+
+
+def test_the_index_says_how_many_videos_had_no_anchors(tmp_path):
+    rows = [
+        {"video": name, "page": f"{name}.html", "frames": 3, "faces": 2, "anchors": count, "confidence": 0.5}
+        for name, count in (("a", 0), ("b", 2))
+    ]
+    write_index(tmp_path / "index.html", rows, [], "0.1.0")
+    assert "2 of 2 videos labelled. Without anchors: 1." in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
 def test_the_page_asks_nothing_of_the_network(tmp_path):
     html = write(tmp_path)
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", html)

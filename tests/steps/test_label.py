@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import sys
 
@@ -7,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from make_video import numbered, with_face, write_video
+from bright_clip import CALIBRATION, PLAIN, TIMES_MS, write_anchors
 from toy_bundle import toy_bundle
 
 from mtclar.data.tables import LABELS, read_table
-from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.errors import MtclarError
 from mtclar.evaluation.kriging_fit import START
 from mtclar.faces import Face
 from mtclar.labelling import Kriging
@@ -19,40 +18,6 @@ from mtclar.serving import Bundle
 from mtclar.settings import load_settings
 from mtclar.steps import label
 from mtclar.steps.label_video import Follower
-
-CALIBRATION = {"valence": 0.25, "arousal": 0.1, "coverage": 0.9}
-TIMES_MS = [0, 40, 80, 130, 170, 200, 260, 300, 400, 440, 480, 520]
-GONE = range(8, 12)
-
-
-def picture(index: int) -> np.ndarray:
-    """A face that grows brighter, then none."""
-    return numbered(index, 288, 192) if index in GONE else with_face(0.6 + 0.05 * index)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    return toy_bundle(tmp_path_factory.mktemp("model") / "bundle", calibration=CALIBRATION)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return write_video(tmp_path_factory.mktemp("video") / "clip.mp4", TIMES_MS, picture)
-
-
-PLAIN = load_settings(overrides=["label.fusion=time"]).label
-"""A fusion that needs nothing from the model's calibration."""
-
-
-@pytest.fixture
-def settings():
-    return PLAIN
-
-
-def write_anchors(folder, *lines: str):
-    path = folder / "anchors.csv"
-    path.write_text("\n".join(["video_id,frame,valence,arousal", *lines]) + "\n", encoding="utf-8")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -191,102 +156,6 @@ def test_the_size_of_a_batch_changes_nothing(labelled, clip, bundle, settings, t
     np.testing.assert_allclose(again["valence"], table["valence"], atol=1e-6)
 
 
-def test_in_a_folder_the_good_videos_are_labelled_and_the_bad_ones_listed(clip, bundle, settings, tmp_path):
-    videos, out = tmp_path / "videos", tmp_path / "out"
-    (videos / "deep").mkdir(parents=True)
-    (videos / "deep" / "good.mp4").write_bytes(clip.read_bytes())
-    (videos / "unasked.mp4").write_bytes(clip.read_bytes())
-    (videos / "empty.mp4").write_bytes(b"")
-    (videos / "text.mp4").write_text("no video")
-    write_video(videos / "nobody.mp4", [0, 40, 80])
-    write_video(videos / "short.mp4", [0, 40], picture)
-    names = ("good", "empty", "text", "nobody")
-    anchors = write_anchors(tmp_path, *(f"{name},0,0.1,0.1" for name in names), "short,2,0,0")
-    with pytest.raises(PartialFailureError) as caught:
-        label.run(settings, videos=[videos], anchors=anchors, model=bundle, out=out)
-    assert caught.value.exit_code == 3
-    for words in (
-        "1 of 6",
-        "empty.mp4: the file is empty",
-        "holds text",
-        "no face was found",
-        "has 2 frames",
-        "unasked",
-    ):
-        assert words in str(caught.value)
-    assert sorted(path.name for path in out.iterdir()) == [
-        "good.html", "good.va.csv", "good.va.json", "good.va.parquet", "index.html", "summary.json",
-    ]  # fmt: skip
-    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert [entry["video_id"] for entry in summary["labelled"]] == ["good"]
-    assert len(summary["failed"]) == 5
-
-
-def test_where_every_video_is_bad_nothing_is_left_behind(bundle, settings, tmp_path):
-    for name in ("a", "b"):
-        (tmp_path / f"{name}.mp4").write_bytes(b"")
-    anchors = write_anchors(tmp_path, "a,0,0,0", "b,0,0,0")
-    with pytest.raises(MtclarError, match="none of the 2 videos") as caught:
-        label.run(settings, videos=[tmp_path], anchors=anchors, model=bundle, out=tmp_path / "out")
-    assert not isinstance(caught.value, PartialFailureError)
-    assert not (tmp_path / "out").exists()
-
-
-def test_videos_of_the_same_name_are_told_apart_by_their_folder(clip, bundle, settings, tmp_path):
-    for day in ("mon", "tue"):
-        (tmp_path / "videos" / day).mkdir(parents=True)
-        (tmp_path / "videos" / day / "clip.mp4").write_bytes(clip.read_bytes())
-    anchors = write_anchors(tmp_path, "mon/clip,0,0,0", "tue/clip.mp4,0,0.5,0")
-    label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=tmp_path / "out")
-    first = [pd.read_csv(tmp_path / "out" / day / "clip.va.csv")["valence"][0] for day in ("mon", "tue")]
-    assert first == [0.0, 0.5]
-
-
-def test_a_video_whose_name_is_no_text_is_listed_and_the_others_are_labelled(clip, bundle, settings, tmp_path):
-    (tmp_path / "videos").mkdir()
-    for name in (b"clip.mp4", b"caf\xe9.mp4"):
-        with open(os.path.join(os.fsencode(tmp_path / "videos"), name), "wb") as file:
-            file.write(clip.read_bytes())
-    anchors, out = write_anchors(tmp_path, "clip,0,0,0"), tmp_path / "out"
-    with pytest.raises(PartialFailureError, match=r"caf\\xe9\.mp4: the file's name is not UTF-8"):
-        label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=out)
-    assert json.loads((out / "summary.json").read_text())["failed"][0]["video"] == "caf\\xe9.mp4"
-    assert "xe9.mp4" in (out / "index.html").read_text()
-
-
-def test_other_files_in_the_folder_are_left_alone(clip, bundle, settings, tmp_path):
-    (tmp_path / "thesis.txt").write_text("my life's work")
-    label.run(settings, videos=[clip], anchors=write_anchors(tmp_path, "clip,0,0,0"), model=bundle, out=tmp_path)
-    assert (tmp_path / "thesis.txt").read_text() == "my life's work"
-    assert not list(tmp_path.glob("*.part"))
-
-
-@pytest.mark.parametrize("below", ["", "deeper"])
-def test_an_output_that_cannot_be_written_is_refused_before_any_work(clip, bundle, settings, tmp_path, below):
-    (tmp_path / "file").write_text("in the way")
-    out = tmp_path / "file" / below if below else tmp_path / "file"
-    anchors = write_anchors(tmp_path, "clip,0,0,0")
-    calls = []
-    with pytest.raises(MtclarError, match="cannot be written"):
-        label.run(
-            settings, videos=[clip], anchors=anchors, model=bundle, out=out, progress=lambda *args: calls.append(args)
-        )
-    assert not calls
-    assert (tmp_path / "file").read_text() == "in the way"
-
-
-def test_an_unknown_video_in_the_anchors_is_refused_by_name(clip, bundle, settings, tmp_path):
-    anchors = write_anchors(tmp_path, "clip,0,0,0", "clipp,0,0,0")
-    with pytest.raises(MtclarError, match=r"line 3: unknown video 'clipp' \(did you mean 'clip'\?\)"):
-        label.run(settings, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out")
-
-
-def test_a_video_that_is_not_there_is_said_before_anything_about_its_anchors(bundle, settings, tmp_path):
-    anchors = write_anchors(tmp_path, "clip,0,0,0")
-    with pytest.raises(MtclarError, match=r"gone\.mp4: no such video"):
-        label.run(settings, videos=[tmp_path / "gone.mp4"], anchors=anchors, model=bundle, out=tmp_path / "out")
-
-
 def test_a_model_folder_with_a_changed_file_is_refused(clip, settings, tmp_path):
     folder = toy_bundle(tmp_path / "bundle")
     data = bytearray((folder / "pair.onnx").read_bytes())
@@ -335,77 +204,6 @@ def test_progress_counts_the_frames(clip, bundle, settings, tmp_path):
     )
     assert seen[-1] == (12, 12, "clip.mp4")
     assert [done for done, _, _ in seen] == list(range(1, 13))
-
-
-@pytest.fixture(scope="module")
-def couple(tmp_path_factory):
-    """Two faces, the larger one followed; the other grows brighter and is away in frames 6 and 7."""
-
-    def picture(index: int) -> np.ndarray:
-        image = with_face(0.8, left=20, size=170, width=448)
-        if index < 6:
-            image[16:166, 270:430] = with_face(0.5 + 0.05 * index, left=0, size=150, width=160)[16:166]
-        return image
-
-    return write_video(tmp_path_factory.mktemp("couple") / "clip.mp4", range(0, 320, 40), picture)
-
-
-def foreign_anchors(folder, *lines):
-    path = folder / "anchors.csv"
-    path.write_text("\n".join(["video_id,frame,valence,arousal,track_id", *lines]) + "\n", encoding="utf-8")
-    return path
-
-
-def test_anchors_of_another_face_are_refused_before_any_work_unless_the_settings_take_them(
-    couple, bundle, settings, tmp_path
-):
-    anchors = foreign_anchors(tmp_path, "clip,0,0.1,0.1,0", "clip,3,0.9,0,1")
-    calls = []
-    with pytest.raises(MtclarError, match=r"line 3: belongs to track 1.*label\.foreign_anchors"):
-        label.run(
-            settings,
-            videos=[couple],
-            anchors=anchors,
-            model=bundle,
-            out=tmp_path / "out",
-            progress=lambda *call: calls.append(call),
-        )
-    assert not calls
-
-
-def test_anchors_of_another_face_speak_by_that_face_s_look_and_are_flagged(couple, bundle, settings, tmp_path):
-    anchors = foreign_anchors(tmp_path, "clip,0,0.1,0.1,0", "clip,3,0.9,0,1", "clip,7,-0.9,0,1")
-    chosen = settings.model_copy(update={"foreign_anchors": "flag", "fusion": "mean"})
-    result = label.run(chosen, videos=[couple], anchors=anchors, model=bundle, out=tmp_path / "flag")
-    table = read_table(tmp_path / "flag" / "clip.va.parquet", LABELS)
-    assert table["source"].tolist() == ["anchor", *["model"] * 7]
-    assert set(table["anchor_ids"][1:]) == {"0 3"}
-    alone = foreign_anchors(tmp_path, "clip,0,0.1,0.1,0")
-    label.run(chosen, videos=[couple], anchors=alone, model=bundle, out=tmp_path / "alone")
-    plain = read_table(tmp_path / "alone" / "clip.va.parquet", LABELS)["valence"]
-    # The stranger is darker and has 0.9, so the brighter face followed is seen above that.
-    assert (table["valence"][1:] > plain[1:] + 0.3).all()
-    notes = " ".join(result.videos[0].notes)
-    assert "frame(s) 3, 7 are of another face" in notes
-    assert "frame(s) 7 were not used" in notes
-    facts = json.loads((tmp_path / "flag" / "clip.va.json").read_text())
-    assert [anchor.get("foreign", False) for anchor in facts["anchors"]] == [False, True, True]
-
-
-def test_anchors_of_another_face_that_are_allowed_are_taken_without_a_word(couple, bundle, settings, tmp_path):
-    anchors = foreign_anchors(tmp_path, "clip,0,0.1,0.1,0", "clip,3,0.9,0,1")
-    chosen = settings.model_copy(update={"foreign_anchors": "allow"})
-    result = label.run(chosen, videos=[couple], anchors=anchors, model=bundle, out=tmp_path / "allow")
-    assert result.videos[0].notes == ()
-    facts = json.loads((tmp_path / "allow" / "clip.va.json").read_text())
-    assert not any("foreign" in anchor for anchor in facts["anchors"])
-
-
-def test_anchors_of_nobody_that_can_be_found_are_refused(couple, bundle, settings, tmp_path):
-    anchors = foreign_anchors(tmp_path, "clip,7,0.9,0,1")
-    chosen = settings.model_copy(update={"foreign_anchors": "allow"})
-    with pytest.raises(MtclarError, match="not clear which other faces"):
-        label.run(chosen, videos=[couple], anchors=anchors, model=bundle, out=tmp_path / "out")
 
 
 def test_the_face_followed_is_the_one_that_was_there_not_the_largest_nor_a_stranger():

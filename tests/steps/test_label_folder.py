@@ -1,0 +1,106 @@
+import json
+import os
+
+import pandas as pd
+import pytest
+from bright_clip import picture, write_anchors
+from make_video import write_video
+
+from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.steps import label
+
+
+def test_in_a_folder_the_good_videos_are_labelled_and_the_bad_ones_listed(clip, bundle, settings, tmp_path):
+    videos, out = tmp_path / "videos", tmp_path / "out"
+    (videos / "deep").mkdir(parents=True)
+    (videos / "deep" / "good.mp4").write_bytes(clip.read_bytes())
+    (videos / "unasked.mp4").write_bytes(clip.read_bytes())
+    (videos / "empty.mp4").write_bytes(b"")
+    (videos / "text.mp4").write_text("no video")
+    write_video(videos / "nobody.mp4", [0, 40, 80])
+    write_video(videos / "short.mp4", [0, 40], picture)
+    names = ("good", "empty", "text", "nobody")
+    anchors = write_anchors(tmp_path, *(f"{name},0,0.1,0.1" for name in names), "short,2,0,0")
+    with pytest.raises(PartialFailureError) as caught:
+        label.run(settings, videos=[videos], anchors=anchors, model=bundle, out=out)
+    assert caught.value.exit_code == 3
+    for words in (
+        "1 of 6",
+        "empty.mp4: the file is empty",
+        "holds text",
+        "no face was found",
+        "has 2 frames",
+        "unasked",
+    ):
+        assert words in str(caught.value)
+    assert sorted(path.name for path in out.iterdir()) == [
+        "good.html", "good.va.csv", "good.va.json", "good.va.parquet", "index.html", "summary.json",
+    ]  # fmt: skip
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert [entry["video_id"] for entry in summary["labelled"]] == ["good"]
+    assert len(summary["failed"]) == 5
+
+
+def test_where_every_video_is_bad_nothing_is_left_behind(bundle, settings, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mp4").write_bytes(b"")
+    anchors = write_anchors(tmp_path, "a,0,0,0", "b,0,0,0")
+    with pytest.raises(MtclarError, match="none of the 2 videos") as caught:
+        label.run(settings, videos=[tmp_path], anchors=anchors, model=bundle, out=tmp_path / "out")
+    assert not isinstance(caught.value, PartialFailureError)
+    assert not (tmp_path / "out").exists()
+
+
+def test_videos_of_the_same_name_are_told_apart_by_their_folder(clip, bundle, settings, tmp_path):
+    for day in ("mon", "tue"):
+        (tmp_path / "videos" / day).mkdir(parents=True)
+        (tmp_path / "videos" / day / "clip.mp4").write_bytes(clip.read_bytes())
+    anchors = write_anchors(tmp_path, "mon/clip,0,0,0", "tue/clip.mp4,0,0.5,0")
+    label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=tmp_path / "out")
+    first = [pd.read_csv(tmp_path / "out" / day / "clip.va.csv")["valence"][0] for day in ("mon", "tue")]
+    assert first == [0.0, 0.5]
+
+
+def test_a_video_whose_name_is_no_text_is_listed_and_the_others_are_labelled(clip, bundle, settings, tmp_path):
+    (tmp_path / "videos").mkdir()
+    for name in (b"clip.mp4", b"caf\xe9.mp4"):
+        with open(os.path.join(os.fsencode(tmp_path / "videos"), name), "wb") as file:
+            file.write(clip.read_bytes())
+    anchors, out = write_anchors(tmp_path, "clip,0,0,0"), tmp_path / "out"
+    with pytest.raises(PartialFailureError, match=r"caf\\xe9\.mp4: the file's name is not UTF-8"):
+        label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=out)
+    assert json.loads((out / "summary.json").read_text())["failed"][0]["video"] == "caf\\xe9.mp4"
+    assert "xe9.mp4" in (out / "index.html").read_text()
+
+
+def test_other_files_in_the_folder_are_left_alone(clip, bundle, settings, tmp_path):
+    (tmp_path / "thesis.txt").write_text("my life's work")
+    label.run(settings, videos=[clip], anchors=write_anchors(tmp_path, "clip,0,0,0"), model=bundle, out=tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "my life's work"
+    assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(clip, bundle, settings, tmp_path, below):
+    (tmp_path / "file").write_text("in the way")
+    out = tmp_path / "file" / below if below else tmp_path / "file"
+    anchors = write_anchors(tmp_path, "clip,0,0,0")
+    calls = []
+    with pytest.raises(MtclarError, match="cannot be written"):
+        label.run(
+            settings, videos=[clip], anchors=anchors, model=bundle, out=out, progress=lambda *args: calls.append(args)
+        )
+    assert not calls
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_an_unknown_video_in_the_anchors_is_refused_by_name(clip, bundle, settings, tmp_path):
+    anchors = write_anchors(tmp_path, "clip,0,0,0", "clipp,0,0,0")
+    with pytest.raises(MtclarError, match=r"line 3: unknown video 'clipp' \(did you mean 'clip'\?\)"):
+        label.run(settings, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out")
+
+
+def test_a_video_that_is_not_there_is_said_before_anything_about_its_anchors(bundle, settings, tmp_path):
+    anchors = write_anchors(tmp_path, "clip,0,0,0")
+    with pytest.raises(MtclarError, match=r"gone\.mp4: no such video"):
+        label.run(settings, videos=[tmp_path / "gone.mp4"], anchors=anchors, model=bundle, out=tmp_path / "out")

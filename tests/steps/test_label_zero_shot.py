@@ -1,0 +1,121 @@
+"""`mtclar label` with nothing but videos: labels without an anchor, and everything that says so."""
+
+import json
+
+import numpy as np
+import pytest
+from bright_clip import CALIBRATION, GONE, TIMES_MS
+from make_video import write_video
+from toy_bundle import toy_bundle
+from typer.testing import CliRunner
+
+from mtclar.cli import app
+from mtclar.data.tables import LABELS, read_table
+from mtclar.errors import MtclarError
+from mtclar.evaluation.kriging_fit import START
+from mtclar.labelling import Kriging
+from mtclar.serving import default
+from mtclar.settings import load_settings
+from mtclar.steps import label
+
+KRIGED = CALIBRATION | {
+    "kriging": Kriging(START, START).to_dict(),
+    "multiples": {"valence": 2.0, "arousal": 1.5},
+    "multiples_zero_shot": {"valence": 3.0, "arousal": 2.5},
+    "zero_shot": {"valence": 0.5, "arousal": 0.4},
+}
+
+
+@pytest.fixture(scope="module")
+def able(tmp_path_factory):
+    """A model that was calibrated without anchors too."""
+    return toy_bundle(tmp_path_factory.mktemp("model") / "bundle", calibration=KRIGED)
+
+
+def labelled(clip, able, out, fusion="kriging"):
+    s = load_settings(overrides=[f"label.fusion={fusion}"]).label
+    result = label.run(s, videos=[clip], anchors=None, model=able, out=out)
+    return result, read_table(out / "clip.va.parquet", LABELS)
+
+
+@pytest.mark.parametrize("fusion", ["kriging", "time", "similarity"])
+def test_every_face_is_labelled_and_every_row_says_zero_shot(clip, able, tmp_path, fusion):
+    _, table = labelled(clip, able, tmp_path / "out", fusion)
+    seen = np.setdiff1d(np.arange(len(TIMES_MS)), list(GONE))
+    assert (table["source"][seen] == "zero-shot").all()
+    assert set(table["source"]) <= {"zero-shot", "interpolated", "none"}
+    assert (table["anchor_ids"].fillna("") == "").all()
+    assert table["valence"][seen].notna().all()
+    # The toy model sees valence in the light of the face, which grows.
+    assert np.corrcoef(table["valence"][seen], seen)[0, 1] > 0.9
+
+
+def test_the_band_is_the_one_calibrated_without_anchors(clip, able, tmp_path):
+    _, table = labelled(clip, able, tmp_path / "time", "time")
+    inner = table["valence_hi"][:8] < 1
+    np.testing.assert_allclose((table["valence_hi"] - table["valence"])[:8][inner], 0.5)
+    _, kriged = labelled(clip, able, tmp_path / "kriged")
+    assert kriged["valence_lo"][:8].notna().all()
+    assert (kriged["confidence"][:8] < 1).all()
+
+
+def test_a_model_that_was_not_calibrated_without_anchors_gives_labels_without_a_band(clip, bundle, tmp_path):
+    _, table = labelled(clip, bundle, tmp_path / "out", "time")
+    assert table["valence"][:8].notna().all()
+    assert table["valence_lo"].isna().all()
+
+
+def test_side_file_terminal_report_and_index_say_that_there_were_no_anchors(clip, able, tmp_path):
+    out = tmp_path / "out"
+    result, table = labelled(clip, able, out)
+    facts = json.loads((out / "clip.va.json").read_text(encoding="utf-8"))
+    assert (facts["anchors"], facts["anchors_file"], facts["anchors_sha256"]) == ([], None, None)
+    assert facts["counts"]["zero-shot"] == (table["source"] == "zero-shot").sum() > 0
+    assert facts["band"]["valence"] == 0.5
+    assert label.ZERO_SHOT in facts["notes"]
+    assert "without anchors" in str(result)
+    page = (out / "clip.html").read_text(encoding="utf-8")
+    assert "labelled without anchors." in page
+    assert "straight lines between the anchors" not in page
+    assert "Without anchors: all." in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_of_several_videos_the_terminal_says_it_once(clip, able, tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("one", "two"):
+        (videos / f"{name}.mp4").write_bytes(clip.read_bytes())
+    s = load_settings(overrides=["label.fusion=time"]).label
+    result = label.run(s, videos=[videos], anchors=None, model=able, out=tmp_path / "out")
+    assert len(result.videos) == 2
+    assert str(result).count(label.ZERO_SHOT) == 1
+
+
+def test_a_picture_is_labelled_too(able, tmp_path):
+    from make_video import with_face
+
+    short = write_video(tmp_path / "clip.mp4", [0], lambda _: with_face(0.8))
+    _, table = labelled(short, able, tmp_path / "out")
+    assert len(table) == 1
+    assert table["source"][0] == "zero-shot"
+
+
+def test_a_video_that_the_anchors_file_leaves_out_is_still_an_error_that_says_what_to_do(clip, able, tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("one", "two"):
+        (videos / f"{name}.mp4").write_bytes(clip.read_bytes())
+    anchors = tmp_path / "anchors.csv"
+    anchors.write_text("video_id,frame,valence,arousal\none,0,0.1,0.1\n", encoding="utf-8")
+    with pytest.raises(MtclarError, match=r"no anchor for 'two'.*label it without --anchors"):
+        label.run(load_settings().label, videos=[videos], anchors=anchors, model=able, out=tmp_path / "out")
+
+
+def test_on_the_command_line_a_video_is_enough(clip, able, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("mtclar.steps.models.default_bundle", lambda: able)
+    assert default.NAME == "default"
+    done = CliRunner().invoke(app, ["label", str(clip)])
+    assert done.exit_code == 0, done.output
+    assert "without anchors" in done.output
+    assert (tmp_path / "labels" / "clip.va.csv").is_file()
