@@ -177,10 +177,12 @@ def gather(plan: CarryPlan, stores: Mapping[str, Path]) -> dict[tuple[str, str],
 
 def main(
     only: Annotated[list[str] | None, typer.Option(help="Names in studies/carry.yaml; all if none.")] = None,
+    faces: Annotated[Path | None, typer.Option(help="The store; default: that of studies/carry.yaml.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Trainings at a time; default: that of studies/carry.yaml.")] = None,
 ) -> None:
     """Trains and judges the conditions of studies/carry.yaml and writes studies/results/carry."""
     plan = read_plan()
+    plan = plan if faces is None else plan.model_copy(update={"faces": faces})
     names = [name for name in plan.conditions if name == CONTROL or not only or name in only]
     for name in only or []:
         plan.condition(name)

@@ -69,7 +69,8 @@ class _Eyes:
     """Stands where labelling asks a model: the embedding of a face is its crop, so that each is found only once."""
 
     def __init__(self, spec: CropSpec) -> None:
-        self.crop_spec, self.calibration, self.identity, self.card = spec, None, "", None
+        self.crop_spec, self.identity, self.card = spec, "", None
+        self.calibration: dict[str, Any] | None = None
         self.facts: dict[str, Any] = {}
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
