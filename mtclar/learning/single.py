@@ -24,6 +24,9 @@ from mtclar.model.mtclar import MTCLAR, SingleHead
 from mtclar.progress import Progress, silent
 from mtclar.settings import TrainSettings
 
+CALM, RISE = -0.1, 0.55
+"""Arousal of a neutral face, and by how much it rises with the strength of valence; see `usual`."""
+
 
 def train_single(
     s: TrainSettings,
@@ -73,10 +76,31 @@ def views(s: TrainSettings, model: MTCLAR) -> list[View]:
     return [*plain, *(augmented(number) for number in range(s.sl_views - len(plain)))][: s.sl_views]
 
 
+def usual(faces: pd.DataFrame, spread: float) -> np.ndarray:
+    """How usual each face is among people: a weight in (0, 1] by how well its arousal goes with its valence.
+
+    What is felt strongly excites: arousal rises with the strength of valence, whatever its sign (a V, Kuppens et al.,
+    Psychological Bulletin 139, 2013; as raters use the scales, about -0.1 + 0.55 |valence|). Where all of the disc is
+    learned evenly, a smile says nothing of arousal.
+
+    Args:
+        faces: n rows of the faces table.
+        spread: Standard deviation of arousal around that; 0 for faces that all weigh alike.
+
+    Returns:
+        float64 (n,); 1 for a face of which one of the two is not known.
+    """
+    if not spread:
+        return np.ones(len(faces))
+    valence, arousal = (faces[name].to_numpy(np.float64) for name in ("valence", "arousal"))
+    off = np.nan_to_num(arousal - (CALM + RISE * np.abs(valence)))
+    return np.exp(-0.5 * (off / spread) ** 2)
+
+
 def fit_heads(
     s: TrainSettings, heads: SingleHead, views: Tensor, faces: pd.DataFrame, *, progress: Progress = silent
 ) -> list[float]:
-    """Trains supervised heads on embeddings, with balanced classes; see `train_single`.
+    """Trains supervised heads on embeddings, with balanced classes and as `usual`; see `train_single`.
 
     Args:
         s: The section `train` of params.yaml.
@@ -94,7 +118,7 @@ def fit_heads(
     k, n, device = len(views), len(faces), views.device
     expression = expression_codes(faces)
     _, codes, counts = np.unique(expression, return_inverse=True, return_counts=True)
-    cumulative = np.cumsum(1 / counts[codes])
+    cumulative = np.cumsum(usual(faces, s.sl_arousal_spread) / counts[codes])
     affect = (faces[name].to_numpy(np.float32, copy=True) for name in ("valence", "arousal"))
     truth = SingleTruth(*(torch.from_numpy(values).to(device) for values in (expression, *affect)))
     objective = SingleObjective(s)

@@ -40,6 +40,8 @@ from mtclar.settings import RegisterSettings, TrainSettings
 HISTORY = "history.csv"
 NO_MATTER = {"device", "memory_gb", "workers", "threads", "save_steps"}
 """Settings that a killed run may change and still go on: they do not say what is learnt."""
+HEADS = {name for name in TrainSettings.model_fields if name.startswith("sl_")}
+"""Settings of the supervised heads, which begin where the pairs end: they alone are learnt again where these change."""
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,10 @@ def run(
         input_size=spec.encoder.input_size,
     )
     revisions = {"data_rev": data_revision(faces), "git_sha": git_revision(Path.cwd())}
-    fingerprint = _fingerprint(s, spec, crop, faces, pairs)
+    fingerprint, of_pairs = _fingerprints(s, spec, crop, faces, pairs)
     learner = Learner(s, build_model(s), device, processes)
     if processes.first:
-        prepare(out, fingerprint)
+        prepare(out, of_pairs)
     log_of_run = (
         start(registry, run_name="train", params=s.model_dump(), tags=revisions)
         if registry is not None and processes.first
@@ -146,7 +148,7 @@ def run(
                 learner.objective,
             ),
             out=out,
-            fingerprint=fingerprint,
+            fingerprint=of_pairs,
             told=told,
             progress=progress,
         )
@@ -207,24 +209,25 @@ def _check_taught(s: TrainSettings, pairs: pd.DataFrame) -> None:
         )
 
 
-def _fingerprint(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path, pairs: Path) -> str:
-    """Changes with whatever changes the weights; see `NO_MATTER` for what does not.
+def _fingerprints(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path, pairs: Path) -> tuple[str, str]:
+    """Changes with whatever changes the weights: all of them, and those that the pairs teach (see `HEADS`).
 
     Raises:
         MtclarError: `train.pretrained` cannot be read.
     """
-    digest = hashlib.sha256()
-    about = [__version__, s.model_dump(exclude=NO_MATTER, mode="json"), asdict(spec), crop.to_dict()]
-    digest.update(json.dumps(about, sort_keys=True).encode())
     files = [faces / "store.json", faces / "faces.parquet", pairs / "pairs.parquet", *sorted(faces.glob("crops-*"))]
-    for path in files:
-        digest.update(_sha256(path))
+    parts = [_sha256(path) for path in files]
     if s.pretrained:
         try:
-            digest.update(_sha256(Path(s.pretrained)))
+            parts.append(_sha256(Path(s.pretrained)))
         except OSError as error:
             raise MtclarError(f"train.pretrained={s.pretrained}: cannot be read ({error.strerror}).") from error
-    return digest.hexdigest()
+
+    def of(without: set[str]) -> str:
+        about = [__version__, s.model_dump(exclude=without, mode="json"), asdict(spec), crop.to_dict()]
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode() + b"".join(parts)).hexdigest()
+
+    return of(NO_MATTER), of(NO_MATTER | HEADS)
 
 
 def _sha256(path: Path) -> bytes:

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import norm
 
 from mtclar.errors import MtclarError
-from mtclar.learning.single import fit_heads, views
+from mtclar.learning.single import fit_heads, usual, views
 from mtclar.model.build import build_model, model_spec
 from mtclar.model.mtclar import SingleHead
 
@@ -48,6 +49,25 @@ def test_they_learn_what_the_embedding_tells(settings, faces):
     chosen = out.logits.argmax(1)[:100]
     assert (chosen[:90] == 1).float().mean() > 0.9
     assert (chosen[90:] == 2).float().mean() > 0.9  # a tenth as many, and learned as well
+
+
+def test_a_face_whose_arousal_does_not_go_with_its_valence_weighs_less_by_a_normal_density():
+    table = pd.DataFrame({"valence": [0.0, 0.8, -0.8, 0.8, np.nan], "arousal": [-0.1, 0.34, 0.34, -0.26, 0.5]})
+    expected = norm.pdf(2.0) / norm.pdf(0.0)
+    np.testing.assert_allclose(usual(table, 0.3), [1, 1, 1, expected, 1], rtol=1e-9)
+    np.testing.assert_array_equal(usual(table, 0.0), np.ones(5))
+
+
+def test_faces_that_weigh_less_teach_less(settings, faces):
+    ambiguous = pd.DataFrame({"expression": [None] * 200, "valence": 0.8, "arousal": [0.34, -0.6] * 100})
+    said = []
+    for spread in (0.0, 0.2):
+        _, heads = _fitted(settings, ambiguous.assign(expression="happy"), sl_arousal_spread=spread)
+        seen = torch.zeros(1, 8)
+        seen[0, 0], seen[0, 1] = 0.8, -0.13  # what both kinds have in common
+        with torch.inference_mode():
+            said.append(float(heads(seen).arousal))
+    assert said[1] > said[0] + 0.05
 
 
 def test_the_same_seed_gives_the_same_heads(settings, faces):
