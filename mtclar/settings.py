@@ -139,6 +139,7 @@ class TrainSettings(Section):
     mirror: bool
     sl_projector: Annotated[tuple[Positive, ...], Field(min_length=1)]
     sl_views: Positive
+    sl_balanced: bool
     sl_arousal_spread: Annotated[float, Field(ge=0)]
     sl_epochs: Positive
     sl_batch: Annotated[int, Field(ge=2)]

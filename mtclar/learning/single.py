@@ -38,7 +38,8 @@ def train_single(
 ) -> list[float]:
     """Trains the supervised heads on embeddings of the frozen encoder, of several views of each picture.
 
-    Classes are balanced: every expression is as likely as any other, faces without one counting as one more.
+    With `sl_balanced` every expression is as likely as any other, faces without one counting as one more; that teaches
+    a world in which five faces of eight are displeased. Without, faces are drawn as they come.
 
     Args:
         s: The section `train` of params.yaml.
@@ -100,7 +101,7 @@ def usual(faces: pd.DataFrame, spread: float) -> np.ndarray:
 def fit_heads(
     s: TrainSettings, heads: SingleHead, views: Tensor, faces: pd.DataFrame, *, progress: Progress = silent
 ) -> list[float]:
-    """Trains supervised heads on embeddings, with balanced classes and as `usual`; see `train_single`.
+    """Trains supervised heads on embeddings, drawn as `train_single` says and as `usual`.
 
     Args:
         s: The section `train` of params.yaml.
@@ -118,7 +119,8 @@ def fit_heads(
     k, n, device = len(views), len(faces), views.device
     expression = expression_codes(faces)
     _, codes, counts = np.unique(expression, return_inverse=True, return_counts=True)
-    cumulative = np.cumsum(usual(faces, s.sl_arousal_spread) / counts[codes])
+    alike = 1 / counts[codes] if s.sl_balanced else np.ones(len(faces))
+    cumulative = np.cumsum(usual(faces, s.sl_arousal_spread) * alike)
     affect = (faces[name].to_numpy(np.float32, copy=True) for name in ("valence", "arousal"))
     truth = SingleTruth(*(torch.from_numpy(values).to(device) for values in (expression, *affect)))
     objective = SingleObjective(s)

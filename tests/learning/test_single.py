@@ -70,6 +70,17 @@ def test_faces_that_weigh_less_teach_less(settings, faces):
     assert said[1] > said[0] + 0.05
 
 
+def test_faces_as_they_come_leave_the_common_expression_likelier(settings, faces):
+    blank = torch.zeros(1, 8)
+    odds = []
+    for balanced in (True, False):
+        _, heads = _fitted(settings, faces[:100], sl_balanced=balanced)
+        with torch.inference_mode():
+            logits = heads(blank).logits[0]
+        odds.append(float(logits[1] - logits[2]))  # happy over sad
+    assert odds[1] > odds[0] + 0.5
+
+
 def test_the_same_seed_gives_the_same_heads(settings, faces):
     one, other = (_fitted(settings, faces, sl_epochs=2)[1].state_dict() for _ in range(2))
     assert all(torch.equal(one[name], other[name]) for name in one)
