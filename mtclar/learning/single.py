@@ -98,6 +98,13 @@ def usual(faces: pd.DataFrame, spread: float) -> np.ndarray:
     return np.exp(-0.5 * (off / spread) ** 2)
 
 
+def chances(s: TrainSettings, faces: pd.DataFrame) -> np.ndarray:
+    """How likely each of n faces is to be drawn, up to a factor: float64 (n,), by `sl_balanced` and as `usual`."""
+    _, codes, counts = np.unique(expression_codes(faces), return_inverse=True, return_counts=True)
+    alike = 1 / counts[codes] if s.sl_balanced else np.ones(len(faces))
+    return usual(faces, s.sl_arousal_spread) * alike
+
+
 def fit_heads(
     s: TrainSettings, heads: SingleHead, views: Tensor, faces: pd.DataFrame, *, progress: Progress = silent
 ) -> list[float]:
@@ -118,9 +125,7 @@ def fit_heads(
     """
     k, n, device = len(views), len(faces), views.device
     expression = expression_codes(faces)
-    _, codes, counts = np.unique(expression, return_inverse=True, return_counts=True)
-    alike = 1 / counts[codes] if s.sl_balanced else np.ones(len(faces))
-    cumulative = np.cumsum(usual(faces, s.sl_arousal_spread) * alike)
+    cumulative = np.cumsum(chances(s, faces))
     affect = (faces[name].to_numpy(np.float32, copy=True) for name in ("valence", "arousal"))
     truth = SingleTruth(*(torch.from_numpy(values).to(device) for values in (expression, *affect)))
     objective = SingleObjective(s)

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import norm
 
 from mtclar.errors import MtclarError
-from mtclar.learning.single import fit_heads, usual, views
+from mtclar.learning.single import chances, fit_heads, usual, views
 from mtclar.model.build import build_model, model_spec
 from mtclar.model.mtclar import SingleHead
 
@@ -70,17 +70,14 @@ def test_faces_that_weigh_less_teach_less(settings, faces):
     assert said[1] > said[0] + 0.05
 
 
-def test_where_nothing_can_be_seen_balanced_heads_say_half_and_others_how_often_it_comes(settings, faces):
-    said = []
-    for balanced in (True, False):
-        chosen = settings.model_copy(update={"sl_balanced": balanced, "sl_epochs": 30, "sl_batch": 64})
-        torch.manual_seed(0)
-        heads = SingleHead(model_spec(chosen))
-        blind = torch.randn(2, 100, 8, generator=torch.Generator().manual_seed(1)) * 1e-3
-        fit_heads(chosen, heads, blind, faces[:100])
-        with torch.inference_mode():
-            said.append(float(heads(blind[0]).logits[:, [1, 2]].softmax(1)[:, 0].mean()))
-    assert said[0] < 0.75 < 0.8 < said[1]
+def test_balanced_expressions_are_drawn_alike_often_and_others_as_often_as_they_come(settings, faces):
+    kind = faces["expression"].fillna("none")
+    for balanced, expected in (
+        (True, {"happy": 1, "sad": 1, "none": 1}),
+        (False, {"happy": 90, "sad": 10, "none": 20}),
+    ):
+        drawn = chances(settings.model_copy(update={"sl_balanced": balanced}), faces)
+        assert pd.Series(drawn).groupby(kind).sum().to_dict() == pytest.approx(expected)
 
 
 def test_the_same_seed_gives_the_same_heads(settings, faces):
