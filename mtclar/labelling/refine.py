@@ -15,6 +15,8 @@ import numpy as np
 
 from mtclar.labelling.blind import LEAST_ANCHORS, SHARE, Blind
 from mtclar.labelling.kriging import Kriging, Terms, posterior
+from mtclar.labelling.personal import SHARE as PERSONAL_SHARE
+from mtclar.labelling.personal import Anchored, Personal
 from mtclar.labelling.readings import points_of
 from mtclar.labelling.support import Votes
 
@@ -35,12 +37,14 @@ class Refined:
     Attributes:
         terms: Its hyper-parameters.
         blind: The account of its anchors without readings; None where there are too few.
-        blind_share: How far that account is to be believed, in [0, 1].
+        personal: The account that takes readings at their word.
+        shares: float64 (3,), how far the kriged account, `personal` and `blind` are to be believed; they sum to 1.
     """
 
     terms: Terms
     blind: Blind | None
-    blind_share: float
+    personal: Personal
+    shares: np.ndarray
 
 
 def refine(votes: Votes, kriging: Kriging, timed: np.ndarray) -> tuple[Refined, Refined]:
@@ -63,12 +67,18 @@ def refine(votes: Votes, kriging: Kriging, timed: np.ndarray) -> tuple[Refined, 
         evidence = _log_sum(score)
         share = np.exp(score - evidence)
         own = _scaled(terms, np.exp((share * errors).sum()), np.exp((share * persons).sum()))
-        if len(timed) < LEAST_ANCHORS:
-            found.append(Refined(own, None, 0.0))
-            continue
-        blind = Blind.of(terms, given)
-        odds = np.log(SHARE / (1.0 - SHARE)) + blind.evidence - evidence
-        found.append(Refined(own, blind, float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0))))))
+        seen = [
+            Anchored(times_s[heard], both[d].readings[heard], labels[heard], weights[heard])
+            for (times_s, labels, weights), both in zip(given, points, strict=True)
+            for heard in [np.isfinite(both[d].readings)]
+        ]
+        personal = Personal.of(terms.rater, seen, levelled=all(both[d].levelled for both in points))
+        known = sum(len(part.labels) for part in seen) == len(timed) > 0
+        blind = Blind.of(terms, given) if len(timed) >= LEAST_ANCHORS else None
+        odds = [0.0, personal.evidence - evidence, -np.inf if blind is None else blind.evidence - evidence]
+        prior_shares = np.array([1 - PERSONAL_SHARE, PERSONAL_SHARE if known else 0.0, SHARE / (1 - SHARE)])
+        shares = prior_shares * np.exp(np.clip(np.array(odds) - max(odds), -700.0, 0.0))
+        found.append(Refined(own, blind, personal, shares / shares.sum()))
     return found[0], found[1]
 
 

@@ -7,10 +7,13 @@ the margins are kept. There need not be an anchor.
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
 from mtclar.labelling.blind import mixed
 from mtclar.labelling.kriging import Kriging, posterior
+from mtclar.labelling.personal import Anchored
 from mtclar.labelling.readings import points_of
 from mtclar.labelling.refine import Refined, refine
 from mtclar.labelling.support import Votes
@@ -61,9 +64,12 @@ def krige(
         rows = places[np.searchsorted(frames, kept)]
         for d in range(2):
             found = posterior(refined[d].terms, points[d], support.labels[anchors, d], support.weights[anchors])
-            given = support.times_s[near], support.labels[near, d], support.weights[near]
+            readings, quality = points[d].readings, points[d].quality
+            given = Anchored(
+                support.times_s[near], readings[: len(near)], support.labels[near, d], support.weights[near]
+            )
             mean[order[kept], d], sd[order[kept], d] = _averaged(
-                refined[d], times_s[kept], given, found.mean[rows], found.sd[rows]
+                refined[d], times_s[kept], readings[rows], quality[rows], given, found.mean[rows], found.sd[rows]
             )
     return mean, sd
 
@@ -71,23 +77,33 @@ def krige(
 def _averaged(
     refined: Refined,
     times_s: np.ndarray,
-    given: tuple[np.ndarray, np.ndarray, np.ndarray],
+    readings: np.ndarray,
+    quality: np.ndarray,
+    given: Anchored,
     mean: np.ndarray,
     sd: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (n,) of frames, those kriged and those of the account without readings together.
+    """Mean and standard deviation (n,) of frames, by all accounts together.
 
     Args:
-        refined: How far each is believed.
-        times_s: Of the frames (n,).
-        given: Times, labels and weights of the anchors nearby.
+        refined: How far each account is believed.
+        times_s, readings, quality: Of the frames (n,).
+        given: The anchors nearby; a reading may be NaN.
         mean, sd: Of the frames as they were kriged.
     """
-    if refined.blind is None or not len(given[0]):
+    if not len(given.labels):
         return mean, sd
-    blind_mean, blind_variance = refined.blind.label(times_s, *given)
-    shares = np.array([1.0 - refined.blind_share, refined.blind_share])
-    mean, variance = mixed(shares, np.stack([mean, blind_mean]), np.stack([sd**2, blind_variance]))
+    means, variances = (np.stack([values] * 3) for values in (mean, sd**2))
+    shares = np.repeat(refined.shares[:, None], len(mean), axis=1)
+    heard, anchored = np.isfinite(readings), np.isfinite(given.readings)
+    shares[1] *= np.where(heard, quality, 0.0)  # a face that can hardly be seen is not taken at its word
+    if anchored.any() and heard.any():
+        of = Anchored(*(getattr(given, field.name)[anchored] for field in fields(given)))
+        told = refined.personal.label(times_s[heard], readings[heard], quality[heard], of)
+        means[1, heard], variances[1, heard] = told
+    if refined.blind is not None:
+        means[2], variances[2] = refined.blind.label(times_s, given.times_s, given.labels, given.weights)
+    mean, variance = mixed(shares / shares.sum(axis=0), means, variances)
     return mean, np.sqrt(variance)
 
 

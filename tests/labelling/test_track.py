@@ -7,7 +7,7 @@ import pytest
 from toy_track import KRIGING, TIMES_S, path
 
 from mtclar.errors import MtclarError
-from mtclar.labelling import krige, label_track
+from mtclar.labelling import krige, label_track, refine
 
 TRUTH = path(TIMES_S)
 GAP = np.arange(40, 65)
@@ -36,7 +36,8 @@ def labelled(anchors, *, bridge_s, method="kriging", gap=GAP):
     )
 
 
-def test_a_gap_that_is_short_enough_is_bridged_with_a_band_that_is_widest_in_its_middle():
+def test_a_gap_that_is_short_enough_is_bridged_with_a_band_that_is_widest_in_its_middle(monkeypatch):
+    monkeypatch.setattr(refine, "PERSONAL_SHARE", 0.0)
     found = labelled([0, 90], bridge_s=1.1)
     assert not np.isnan(found.labels).any()
     assert np.abs(found.labels[GAP] - TRUTH[GAP]).max() < 0.35

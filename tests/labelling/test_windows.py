@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy_track import TERMS, path, votes_of
 
-from mtclar.labelling import interpolate
+from mtclar.labelling import interpolate, refine
 from mtclar.labelling.kriging import Kriging
 from mtclar.labelling.windows import krige
 
@@ -14,6 +14,12 @@ TIMES = np.arange(100) / 25
 TRUTH = path(TIMES)
 KNOWN = Kriging(replace(TERMS, gain=1.0), replace(TERMS, gain=1.0))
 LEVEL = Kriging(*(replace(TERMS, gain=1.0, offset=0.05),) * 2)
+
+
+@pytest.fixture(autouse=True)
+def kriged_alone(monkeypatch):
+    """The world of these tests is the kriged account's own; the one that takes readings at their word has others."""
+    monkeypatch.setattr(refine, "PERSONAL_SHARE", 0.0)
 
 
 def seen(rng: np.random.Generator, noise: float = 0.05) -> np.ndarray:
