@@ -170,7 +170,10 @@ def short_table(found: pd.DataFrame, base: str = NONE) -> pd.DataFrame:
             metric = f"{dimension}_ccc"
             row[f"{dimension} CCC"] = f"{item[metric]:.3f}"
             numbers = [item[f"{metric}_change{end}"] for end in ("", "_low", "_high")]
-            said = "{:+.3f} [{:+.3f}, {:+.3f}]".format(*numbers) if item["condition"] != base else ""
+            known = (
+                "{:+.3f} [{:+.3f}, {:+.3f}]" if np.isfinite(numbers).all() else "{:+.3f}"
+            )  # one clip has no interval
+            said = known.format(*numbers) if item["condition"] != base else ""
             row[f"{dimension}, change"] = said
         rows.append(row)
     return pd.DataFrame(rows)
