@@ -118,7 +118,16 @@ def _trace(name: str, module: nn.Module, args: tuple[Tensor, ...], opset: int) -
     found = next((item.version for item in graph.opset_import if item.domain == ""), None)
     if found != opset:
         raise MtclarError(f"{name}: the model cannot be exported at opset {opset} (the exporter wrote opset {found}).")
+    _forget_the_source(graph)
     return graph.SerializeToString()
+
+
+def _forget_the_source(graph: Any) -> None:
+    """Takes out where in which file each operator came from: a bundle must not name the folders of its maker."""
+    model = graph.graph
+    for item in [graph, model, *model.node, *model.initializer, *model.value_info, *model.input, *model.output]:
+        del item.metadata_props[:]
+        item.doc_string = ""
 
 
 def differences(model: TorchPredictor, bundle: Bundle, crops: np.ndarray) -> dict[str, float]:

@@ -168,3 +168,10 @@ def test_a_bundle_that_answers_otherwise_is_refused_by_graph(predictor: TorchPre
 def test_an_opset_that_cannot_hold_the_model_is_one_sentence(predictor: TorchPredictor) -> None:
     with pytest.raises(MtclarError, match=r"encoder\.onnx: the model cannot be exported at opset 99 .*wrote opset 18"):
         export_graphs(predictor.model, 99)
+
+
+def test_no_graph_names_the_folders_of_its_maker(graphs: dict[str, bytes]) -> None:
+    root = str(Path(__file__).parents[2]).encode()
+    for name, graph in graphs.items():
+        assert root not in graph, name
+        assert b"site-packages" not in graph, name
