@@ -36,10 +36,14 @@ _LIMITS = """\
 - Expect larger errors where a hand, hair, a mask or dark glasses cover the face, where it is seen from the side, in
   crying and in laughing with closed eyes, while somebody speaks, and where faces are dark, blurred or small, as in
   films. There the labels have to rest on the anchors and on time; give more anchors.
-- Faces that the detector does not find get no label: mostly those turned far to the side.
+- Faces that the detector does not find, mostly those turned far to the side, get no label, or for a few seconds one
+  that time alone tells.
 - Age and skin colour of made people are a choice of colours and shapes, not of lives. Equal accuracy on them does not
   show equal accuracy on real people. Children, and people whose faces move little or differently (palsy, scars,
   autism, Parkinson's disease), were not tested at all.
+- The real clip called single_face was looked at while this software was made: a few choices of training and two
+  constants of the labelling (mtclar/labelling/personal.py) were made with it in view, so its numbers flatter. Judge by
+  rated clips of your own: `mtclar evaluate --real`.
 - A rating is an opinion: another person gives another one. A real test has as many clips and ratings as it says
   and no more; its intervals tell how uncertain it is, not whether its people are like yours."""
 
