@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mtclar.data.store import FacesStore
-from mtclar.data.tables import SPLITS, SYNTHESIS, read_table
+from mtclar.data.tables import SPLITS
 
 MEASURED = ("skin", "age", "yaw", "pitch", "roll", "brightness", "face_px", "blur_px", "covered")
 """Columns of `tables.SYNTHESIS` that are told by their range."""
@@ -34,8 +34,8 @@ def learned_from(store: FacesStore) -> dict[str, Any]:
     for name, column in (("faces", "face_id"), ("people", "subject_id"), ("clips", "clip_id")):
         each = table.groupby("split")[column].nunique()
         found[name] = {split: int(each.get(split, 0)) for split in SPLITS}
-    path = store.folder / "synthesis.parquet"
-    return found | (_made(path, table) if path.is_file() else {})
+    made = store.made()
+    return found | ({} if made is None else _made(made, table))
 
 
 def training(checkpoint: Path) -> dict[str, Any]:
@@ -53,8 +53,7 @@ def training(checkpoint: Path) -> dict[str, Any]:
     return found
 
 
-def _made(path: Path, table: pd.DataFrame) -> dict[str, Any]:
-    made = read_table(path, SYNTHESIS)
+def _made(made: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:
     made = made[(table["split"] == "train").to_numpy()]
     known = {name: made[name].dropna() for name in (*MEASURED, *COUNTED)}
     known = {name: values for name, values in known.items() if len(values)}

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtclar.synthesis.artists.base import Light, View
+from mtclar.synthesis.artists.base import Light
 from mtclar.synthesis.scene import Picture, Scene, draw_scene
 
 #: Side of the picture that is drawn, in pixels, and the height that it shows, in centimetres. Faces are cut from it
@@ -60,7 +60,6 @@ def draw_world(rng: np.random.Generator, strength: float, light: float) -> Scene
     hard = rng.uniform() < 0.45 * light
     return replace(
         scene,
-        view=View(SIDE, SIDE, scene.view.height_cm, scene.view.offset_cm),
         lights=_hard_lights(rng) if hard else scene.lights,
         gain=float(max(0.07, (1 + light * rng.uniform(-0.1, 0.45)) * dark)),
         gamma=float(np.exp(light * rng.normal(0.0, 0.28))),
