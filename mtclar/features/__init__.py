@@ -1,0 +1,5 @@
+"""What is known of a video once it has been read: times, shots, faces, embeddings, predictions. Labels follow from it."""
+
+from mtclar.features.table import Faces, Features
+
+__all__ = ["Faces", "Features"]
