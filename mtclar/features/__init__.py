@@ -1,4 +1,4 @@
-"""What is known of a video once it has been read: times, shots, faces, embeddings, predictions. Labels follow from it."""
+"""What is known of a video once it has been read: times, shots, faces, embeddings and predictions."""
 
 from mtclar.features.prediction import predict
 from mtclar.features.table import Faces, Features

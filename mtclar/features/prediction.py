@@ -8,6 +8,7 @@ anchors, so the prediction can be made once, when the video is read, and is stor
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -71,7 +72,7 @@ def predict(
         )
     out = np.empty((m, 2), np.float32)
     edges = np.flatnonzero(np.diff(track, prepend=-1, append=-1)) if m else np.empty(0, int)
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         own, said = embeddings[start:end], np.asarray(head[start:end], float)
         chosen = references(quality[start:end])
         compared = said[chosen].mean(axis=0) + _mean_deltas(own, own[chosen], compare)
