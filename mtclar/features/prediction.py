@@ -36,10 +36,10 @@ def references(quality: np.ndarray, count: int = REFERENCES) -> np.ndarray:
         count: How many there shall be at most.
 
     Returns:
-        Their positions, int64, ascending: as many as `count`, or all of the better half where it holds fewer.
+        Their positions, int64, ascending: as many as `count`, or all of the better half where it holds fewer. Faces as
+        good as the median belong to it, so that faces of one quality are spread over all of the track.
     """
-    m = len(quality)
-    better = np.sort(np.argsort(-np.asarray(quality, float), kind="stable")[: (m + 1) // 2])
+    better = np.flatnonzero(quality >= np.median(quality))
     if len(better) <= count:
         return better
     return better[np.round(np.linspace(0, len(better) - 1, count)).astype(np.int64)]
@@ -56,7 +56,9 @@ def predict(
         quality: float (m,), by which the references of each track are chosen.
         track: int (m,), ascending; the faces of one track stand in the order of time.
         compare: The model's comparison of pairs of embeddings. Where it does not know a dimension (NaN), the
-            prediction is what the head says.
+            prediction is what the head says. Where the head is not known (NaN), it is the mean difference from the
+            references: the label up to a constant of the track, which anchors must tell; that the head of such a face
+            is NaN tells whoever reads it so.
 
     Returns:
         float32 (m, 2).
@@ -75,9 +77,9 @@ def predict(
     for start, end in itertools.pairwise(edges):
         own, said = embeddings[start:end], np.asarray(head[start:end], float)
         chosen = references(quality[start:end])
-        compared = said[chosen].mean(axis=0) + _mean_deltas(own, own[chosen], compare)
-        both = LEVEL_SHARE * said + (1 - LEVEL_SHARE) * compared
-        out[start:end] = np.where(np.isnan(compared), said, both)
+        deltas = _mean_deltas(own, own[chosen], compare)
+        both = LEVEL_SHARE * said + (1 - LEVEL_SHARE) * (said[chosen].mean(axis=0) + deltas)
+        out[start:end] = np.where(np.isnan(deltas), said, np.where(np.isnan(said), deltas, both))
     return out
 
 

@@ -64,6 +64,21 @@ def test_where_the_pair_head_does_not_know_a_dimension_the_supervised_head_speak
     assert (found[:, 1] != head[:, 1]).all()
 
 
+def test_without_a_supervised_head_differences_predict_up_to_a_constant():
+    def apart(left, right):
+        return np.full(len(left), np.nan), left[:, 0] - right[:, 0], left[:, 1] - right[:, 1]
+
+    faces = np.random.default_rng(8).normal(size=(9, 2)).astype(np.float32)
+    found = predict(faces, np.full((9, 2), np.nan), np.ones(9), np.zeros(9, int), apart)
+    np.testing.assert_allclose(found - found[0], faces - faces[0], atol=1e-5)
+
+
+def test_references_of_faces_of_one_quality_reach_over_the_whole_track():
+    chosen = references(np.ones(1000))
+    assert chosen[0] == 0
+    assert chosen[-1] == 999
+
+
 def test_no_face_is_no_prediction_and_shapes_that_do_not_fit_are_refused():
     assert predict(np.empty((0, 3)), np.empty((0, 2)), np.empty(0), np.empty(0, int), compare).shape == (0, 2)
     with pytest.raises(MtclarError, match=r"expected head \(4, 2\)"):
