@@ -1,8 +1,14 @@
-"""Outputs that appear whole or not at all: written beside, then renamed."""
+"""Outputs that appear whole or not at all, though several processes write to one place: written beside, then renamed.
+
+What is being written lies in a folder of its own process, `NAME.PID-RANDOM.part`, which is locked (flock) for as long
+as that process lives. So nobody touches the work of another, and what a killed process left is known and removed.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,10 +16,16 @@ from pathlib import Path
 
 from mtclar.errors import MtclarError
 
+PART = ".part"
+_NAME_LENGTH = 40
+"""Of a name, this many characters stand in the name of its part, so that long names stay names."""
+
 
 @contextmanager
 def whole_folder(out: Path, *, known_by: str) -> Iterator[Path]:
     """A new folder beside `out` that takes its place when the block ends; after an error `out` is as it was.
+
+    Of two processes that write the same folder the one that ends last is seen.
 
     Args:
         out: The folder to write; a link to one stays a link.
@@ -25,18 +37,14 @@ def whole_folder(out: Path, *, known_by: str) -> Iterator[Path]:
     """
     refuse_foreign(out, known_by=known_by)
     given, out = out, out.resolve()
-    partial = out.with_name(out.name + ".part")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        if out.is_dir():
-            shutil.rmtree(out)
-        os.replace(partial, out)
+        with own_part(out.parent, out.name) as partial:
+            yield partial
+            if out.is_dir():
+                shutil.rmtree(out)
+            os.replace(partial, out)
     except OSError as error:
         raise unwritable(given, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def refuse_foreign(out: Path, *, known_by: str) -> None:
@@ -65,16 +73,87 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         MtclarError: `path` cannot be written.
     """
-    partial = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        os.replace(partial, path)
+        with own_part(path.parent, path.name) as folder:
+            yield folder / path.name
+            os.replace(folder / path.name, path)
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+@contextmanager
+def own_part(parent: Path, name: str) -> Iterator[Path]:
+    """A new folder `parent/NAME.PID-RANDOM.part` of this process, which is gone when the block ends unless renamed.
+
+    Parts of the same name that dead processes left are removed first. Where the file system knows no locks, nothing
+    of others is removed.
+
+    Raises:
+        OSError: `parent` cannot be written.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    remove_dead_parts(parent, name)
+    part, lock = _new_part(parent, name)
+    try:
+        yield part
     finally:
-        with suppress(OSError):
-            partial.unlink()
+        shutil.rmtree(part, ignore_errors=True)
+        os.close(lock)
+
+
+def remove_dead_parts(parent: Path, name: str = "") -> None:
+    """Removes the parts of `name`, or all, in `parent` whose processes have ended."""
+    for path in list(parent.iterdir()):
+        if path.name.startswith(name[:_NAME_LENGTH]) and path.name.endswith(PART) and path.is_dir():
+            with suppress(OSError):
+                handle = os.open(path, os.O_RDONLY)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(path, ignore_errors=True)
+                finally:
+                    os.close(handle)
+
+
+def _new_part(parent: Path, name: str) -> tuple[Path, int]:
+    """A new part and the open file that locks it."""
+    while True:
+        part = parent / f"{name[:_NAME_LENGTH]}.{os.getpid()}-{secrets.token_hex(4)}{PART}"
+        part.mkdir()
+        with suppress(FileNotFoundError):  # taken for a dead one between the two lines
+            handle = os.open(part, os.O_RDONLY)
+            with suppress(OSError):  # no locks here
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_open(handle, part):
+                return part, handle
+            os.close(handle)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Waits until no other process or thread is in such a block for the same `path`, an empty file made if need be.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        with suppress(OSError):  # no locks here
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if _is_open(handle, path):
+            break
+        os.close(handle)  # removed while we waited
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_open(handle: int, path: Path) -> bool:
+    """Whether the open file is the one that stands at `path`."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    return False
 
 
 def unwritable(path: Path, error: OSError) -> MtclarError:

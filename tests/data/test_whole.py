@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -84,3 +85,23 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path):
         (folder / "known").write_text("1")
     assert link.is_symlink()
     assert (tmp_path / "disk" / "out" / "known").read_text() == "1"
+
+
+def test_what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    ready, go = os.pipe(), os.pipe()
+    if not (pid := os.fork()):
+        with whole_file(tmp_path / "file") as beside:
+            beside.write_text("theirs")
+            os.write(ready[1], b".")
+            os.read(go[0], 1)
+        os._exit(0)
+    os.read(ready[0], 1)
+    (tmp_path / "file.1-dead.part").mkdir()
+    with whole_file(tmp_path / "file") as beside:
+        assert not (tmp_path / "file.1-dead.part").exists()
+        beside.write_text("ours")
+    assert (tmp_path / "file").read_text() == "ours"
+    os.write(go[1], b".")
+    assert os.waitpid(pid, 0)[1] == 0
+    assert (tmp_path / "file").read_text() == "theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
