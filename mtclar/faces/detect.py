@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,10 +29,6 @@ LANDMARK_OFFSET = (0.0, -0.09)
 Measured on the same faces: 0.00 ± 0.06 and -0.09 ± 0.05; the box reaches higher up the forehead than the brows."""
 
 
-STILL_THERE = 0.4
-"""Overlap of two boxes from which an unsure one is believed to be the face that was there before."""
-
-
 @dataclass(frozen=True)
 class Face:
     """A face: its box in pixels of the picture, and the detector's score (NaN for a box that was given)."""
@@ -51,70 +45,60 @@ class Face:
         return self.x, self.y, self.w, self.h
 
 
-@cache
-def _detector() -> Any:
-    """dlib's detector, once a process: to unpack it takes half a second."""
-    import dlib
+class Detector(Protocol):
+    """Finds faces in pictures."""
 
-    return dlib.get_frontal_face_detector()  # type: ignore[attr-defined]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the boxes follow from: name, sha256 of the weights, thresholds."""
+        ...
+
+    def detect(self, picture: NDArray[np.uint8]) -> list[Face]:
+        """The faces of a picture uint8 RGB (h, w, 3): canonical boxes in its pixels, the surest first."""
+        ...
 
 
-class HogDetector:
-    """dlib's frontal face detector: histograms of gradients, its model inside the wheel, nothing to fetch.
+@dataclass(frozen=True)
+class Canonical:
+    """From a detector's own boxes to the canonical face box, the one that `box_from_landmarks` defines.
 
-    Finds upright, frontal faces from about 80 pixels (40 with the second look that small pictures get). May be sent
-    to another process; dlib is loaded at the first picture.
-
-    Example:
-        HogDetector(threshold=0.0, long_side=640).detect(picture)
+    Attributes:
+        side: Side of the canonical box over the mean side of the detector's.
+        right, down: Centre of the canonical box beside the detector's, in mean sides of the latter.
     """
 
-    name = "hog"
+    side: float
+    right: float
+    down: float
 
-    def __init__(self, *, threshold: float, long_side: int, keep_threshold: float | None = None) -> None:
-        """Chooses how sure the detector must be.
-
-        Args:
-            threshold: Score from which a box counts.
-            long_side: Larger pictures are scaled down to it, in pixels.
-            keep_threshold: Score from which a box counts where a face was just before; None for `threshold`.
-        """
-        self.threshold, self.long_side = threshold, long_side
-        self.keep_threshold = threshold if keep_threshold is None else min(threshold, keep_threshold)
-
-    def detect(self, picture: NDArray[np.uint8], followed: Face | None = None) -> list[Face]:
-        """Finds the faces of a picture, the surest first.
+    def faces(self, boxes: NDArray[np.float64], scores: NDArray[np.floating]) -> list[Face]:
+        """Faces with canonical boxes.
 
         Args:
-            picture: uint8 RGB (h, w, 3).
-            followed: A face of the picture before. A hand, a shadow or a turn of the head lowers the score of a face
-                that is still there, so boxes close to this one count from `keep_threshold` on.
-
-        Returns:
-            Faces with boxes in pixels of `picture`; none, if there is none.
+            boxes: Of the detector (n, 4): x and y of the centre, width and height, in pixels.
+            scores: (n,).
         """
-        faces = self._detect(picture, self.threshold if followed is None else self.keep_threshold)
-        if followed is None:
-            return faces
-        return [face for face in faces if face.score >= self.threshold or overlap(face, followed) >= STILL_THERE]
+        found = []
+        for (x, y, w, h), score in zip(boxes.tolist(), scores.tolist(), strict=True):
+            mean = (w + h) / 2
+            half = self.side * mean / 2
+            found.append(
+                Face(x + self.right * mean - half, y + self.down * mean - half, 2 * half, 2 * half, float(score))
+            )
+        return found
 
-    def _detect(self, picture: NDArray[np.uint8], threshold: float) -> list[Face]:
-        detector = _detector()
-        height, width = picture.shape[:2]
-        shrink = min(1.0, self.long_side / max(height, width))
-        small = np.ascontiguousarray(picture)
-        if shrink < 1:
-            sides = max(1, round(width * shrink)), max(1, round(height * shrink))
-            small = cv2.resize(small, sides, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-        boxes, scores, _ = detector.run(small, 0, threshold)
-        if not boxes and max(height, width) < self.long_side:
-            boxes, scores, _ = detector.run(small, 1, threshold)
-        across, down = width / small.shape[1], height / small.shape[0]
-        faces = [
-            Face(b.left() * across, b.top() * down, b.width() * across, b.height() * down, float(score))
-            for b, score in zip(boxes, scores, strict=True)
-        ]
-        return sorted(faces, key=lambda face: -face.score)
+
+def check_picture(picture: NDArray[np.uint8]) -> None:
+    """Checks that a detector is asked about a picture.
+
+    Raises:
+        MtclarError: It is not uint8 RGB (h, w, 3), or empty.
+    """
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or not picture.size:
+        raise MtclarError(f"expected a picture uint8 RGB (h, w, 3), got {picture.dtype} {picture.shape}.")
 
 
 def box_from_landmarks(landmarks: NDArray[np.floating] | Sequence[Sequence[float]]) -> Face:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtclar.errors import MtclarError
-from mtclar.faces.detect import Face, HogDetector, box_from_landmarks, overlap, pick
+from mtclar.faces.detect import Face, box_from_landmarks, overlap, pick
+from mtclar.faces.hog import HogDetector
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real"
 
