@@ -87,8 +87,10 @@ def test_a_typo_in_params_yaml_is_answered_with_the_nearest_known_key(tmp_path, 
 
 
 def test_an_interrupt_ends_with_a_word_and_its_exit_code():
+    # a parent that ignores interrupts, such as a background job, would hand that on to the child
     code = (
         "import os, signal, mtclar.cli as cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "cli._settings = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
         "cli.main(['promote'])"
     )

@@ -38,21 +38,28 @@ class ResNetSpec(EncoderSpec):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with batch norm, plus what came in, brought to the same shape where that changes."""
+    """Two 3x3 convolutions with batch norm, plus what came in, brought to the same shape where that changes.
+
+    A 1x1 convolution never has a stride here: the pixels that it would read are taken first, which gives the same
+    numbers. torch 2.13's oneDNN writes beyond its buffers in the weight gradient of a strided 1x1 convolution of fewer
+    than 8 channels in channels_last memory on CPUs with AVX2 and no AVX-512: that gradient is wrong, by 0.1 to 1 times
+    its size and otherwise at each call, or the process dies. A new encoder has to keep to the same rule.
+    """
 
     def __init__(self, into: int, out: int, stride: int) -> None:
         super().__init__()
+        self.stride = stride
         self.conv1 = nn.Conv2d(into, out, 3, stride=stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(out)
         self.conv2 = nn.Conv2d(out, out, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out)
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or into != out:
-            self.shortcut = nn.Sequential(nn.Conv2d(into, out, 1, stride=stride, bias=False), nn.BatchNorm2d(out))
+            self.shortcut = nn.Sequential(nn.Conv2d(into, out, 1, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = functional.relu(self.bn1(self.conv1(x)))
-        return functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(x))
+        return functional.relu(self.bn2(self.conv2(inner)) + self.shortcut(x[:, :, :: self.stride, :: self.stride]))
 
 
 class ResNet(nn.Module):
