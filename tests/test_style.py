@@ -22,7 +22,7 @@ ALLOWED = {  # room -> rooms it may import from, besides data, settings, errors,
     "registry": {"serving", "evaluation"},
     "synthesis": {"faces", "video"},
 }
-COMMON = {"data", "settings", "errors", "progress", "revision"}
+COMMON = {"data", "settings", "errors", "progress", "revision", "storage"}
 
 
 def test_ruff_finds_nothing(repository):

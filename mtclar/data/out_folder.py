@@ -15,11 +15,10 @@ the same video the last whole set is there, never files of both.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -29,6 +28,7 @@ from typing import Any
 from mtclar import __version__
 from mtclar.data.whole import PART, locked, own_part, remove_dead_parts, unwritable
 from mtclar.errors import MtclarError
+from mtclar.storage import file_sha256
 
 STATE = ".mtclar"
 READY = ".ready"
@@ -78,8 +78,7 @@ class OutFolder:
                 with folder.stage("clip") as stage:
                     (stage.path / "clip.va.csv").write_text(text)
                     stage.inputs, stage.row = inputs, {"frames": 250}
-            with folder.index() as (path, contents):
-                (path / "index.html").write_text(page(contents.rows))
+            folder.write_index(lambda path, contents: (path / "index.html").write_text(page(contents.rows)))
     """
 
     def __init__(self, path: Path) -> None:
@@ -111,7 +110,7 @@ class OutFolder:
         Raises:
             MtclarError: They cannot be written.
         """
-        place = _safe(name)
+        place = safe(name)
         with self._said(), own_part(self.state, place.name) as part:
             stage = Stage(part / "files")
             stage.path.mkdir()
@@ -122,12 +121,13 @@ class OutFolder:
                 "tool_version": __version__,
                 "name": name,
                 "files": {
-                    (place.parent / path.relative_to(stage.path).as_posix()).as_posix(): sha256(path) for path in files
+                    (place.parent / path.relative_to(stage.path).as_posix()).as_posix(): file_sha256(path)
+                    for path in files
                 },
                 "inputs": stage.inputs,
                 "row": stage.row,
             }
-            _write_json(part / _MANIFEST, manifest)
+            write_json(part / _MANIFEST, manifest)
             self._publish(part, manifest)
 
     def finished(self, name: str, inputs: dict[str, Any]) -> dict[str, Any] | None:
@@ -139,11 +139,11 @@ class OutFolder:
 
     def manifest(self, name: str) -> dict[str, Any] | None:
         """The manifest of a video that is done."""
-        return _read(self.state / "videos" / f"{_safe(name)}.json")
+        return _read(self.state / "videos" / f"{safe(name)}.json")
 
     def fetch(self, file: str) -> Path | None:
         """Where a file of this folder can be read, if it is there."""
-        path = self.path / _safe(file)
+        path = self.path / safe(file)
         return path if path.is_file() else None
 
     def fail(self, name: str, sentence: str) -> None:
@@ -153,16 +153,15 @@ class OutFolder:
             MtclarError: It cannot be written.
         """
         with self._said(), self._locked():
-            self._write_state(f"failed/{_safe(name)}.json", {"name": name, "sentence": sentence})
+            self._write_state(f"failed/{safe(name)}.json", {"name": name, "sentence": sentence})
 
     def contents(self) -> Contents:
         """What stands in the folder now."""
         rows = {kept["name"]: kept["row"] for kept in self._kept("videos") if self._shows(kept["files"])}
         return Contents(rows, {kept["name"]: kept["sentence"] for kept in self._kept("failed")})
 
-    @contextmanager
-    def index(self) -> Iterator[tuple[Path, Contents]]:
-        """An empty folder for files that tell of all videos, and what to tell; left without an error they are moved in.
+    def write_index(self, write: Callable[[Path, Contents], None]) -> None:
+        """Makes the files that tell of all videos: `write` gets an empty folder for them and what to tell.
 
         A file of a video is never replaced by one of these.
 
@@ -170,7 +169,7 @@ class OutFolder:
             MtclarError: They cannot be written.
         """
         with self._said(), self._locked(), own_part(self.state, "index") as part:
-            yield part, self.contents()
+            write(part, self.contents())
             taken = {file for kept in self._kept("videos") for file in kept["files"]}
             for file in sorted(part.iterdir()):
                 if file.name not in taken:
@@ -192,32 +191,32 @@ class OutFolder:
 
     def _move(self, ready: Path, manifest: dict[str, Any]) -> None:
         """Moves a set, or what is left of it, to its place; the manifest last. Only under the lock."""
-        name, place = manifest["name"], _safe(manifest["name"])
+        place = safe(manifest["name"])
         kept = self.state / "videos" / f"{place}.json"
         for file in set((_read(kept) or manifest)["files"]) - set(manifest["files"]):
-            (self.path / _safe(file)).unlink(missing_ok=True)
+            (self.path / safe(file)).unlink(missing_ok=True)
         for file in manifest["files"]:
             made = ready / "files" / PurePosixPath(file).relative_to(place.parent)
             if made.is_file():
                 (self.path / file).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(made, self.path / file)
-        self._write_state(f"videos/{name}.json", manifest)
+        self._write_state(f"videos/{place}.json", manifest)
         (self.state / "failed" / f"{place}.json").unlink(missing_ok=True)
         shutil.rmtree(ready)
 
     def _shows(self, files: Iterable[str]) -> bool:
         """Whether all of these are there."""
-        return all((self.path / _safe(file)).is_file() for file in files)
+        return all((self.path / safe(file)).is_file() for file in files)
 
     def _holds(self, file: str, digest: str) -> bool:
-        path = self.path / _safe(file)
-        return path.is_file() and sha256(path) == digest
+        path = self.path / safe(file)
+        return path.is_file() and file_sha256(path) == digest
 
     def _write_state(self, file: str, content: dict[str, Any]) -> None:
         path = self.state / file
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(path.name + ".new")
-        _write_json(beside, content)
+        write_json(beside, content)
         os.replace(beside, path)
 
     def _kept(self, kind: str) -> list[dict[str, Any]]:
@@ -244,13 +243,7 @@ class OutFolder:
             raise unwritable(self.path, error) from error
 
 
-def sha256(path: Path) -> str:
-    """The sha256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _safe(name: str) -> PurePosixPath:
+def safe(name: str) -> PurePosixPath:
     """A name as a path below a folder.
 
     Raises:
@@ -267,7 +260,7 @@ def _plain(content: dict[str, Any]) -> dict[str, Any]:
     return json.loads(json.dumps(content))
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -20,8 +20,7 @@ def write(out: Path, word: str, name: str = "clip", files=FILES) -> None:
             for file in files:
                 (stage.path / file).write_text(word)
             stage.inputs, stage.row = {"word": word}, {"said": word}
-        with folder.index() as (path, contents):
-            (path / "index.html").write_text(json.dumps(contents.rows))
+        folder.write_index(lambda path, contents: (path / "index.html").write_text(json.dumps(contents.rows)))
 
 
 def words(out: Path) -> set[str]:
@@ -135,13 +134,18 @@ def test_calls_at_once_leave_all_videos_in_the_index_and_of_one_video_one_whole_
                 write(tmp_path, "own", f"own-{number}", [f"own-{number}.csv"])
             os._exit(0)
         children.append(pid)
-    mixed = 0
+    mixed = []
+
+    def look(_, contents):
+        if "clip" in contents.rows:
+            mixed.append(words(tmp_path) != {contents.rows["clip"]["said"]})
+
     for _ in range(200):  # whoever reads under the lock never sees a mixture
-        with OutFolder(tmp_path) as folder, folder.index() as (_, contents):
-            if "clip" in contents.rows:
-                mixed += words(tmp_path) != {contents.rows["clip"]["said"]}
+        with OutFolder(tmp_path) as folder:
+            folder.write_index(look)
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 6
-    assert not mixed
+    assert mixed
+    assert not any(mixed)
     assert len(words(tmp_path)) == 1
     index = json.loads((tmp_path / "index.html").read_text())
     assert sorted(index) == ["clip", *(f"own-{number}" for number in range(6))]

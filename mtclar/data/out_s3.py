@@ -1,0 +1,130 @@
+"""An output folder on S3: files are made in a temporary folder here and put whole, the index last.
+
+There is no lock on S3, and needs none. Whoever puts the files of a video puts the manifest last, then looks whether all
+are its own still, and if another call came between puts them all again: the one that puts last looks last, so its whole
+set is there in the end. The index is made again if a video came while it was made, for the same reason.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+from mtclar import storage
+from mtclar.data.out_folder import LOG, STATE, Contents, OutFolder, safe, write_json
+from mtclar.errors import MtclarError
+
+TRIES = 20
+"""Two calls that put the same video again and again give up after this many times."""
+
+
+def open_out(place: str | Path) -> OutFolder:
+    """The output folder at a local path or below an address `s3://bucket/prefix`."""
+    return S3OutFolder(str(place)) if storage.is_remote(place) else OutFolder(Path(place))
+
+
+class S3OutFolder(OutFolder):
+    """As `OutFolder`, below an address on S3."""
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        self._scratch = Path(tempfile.mkdtemp(prefix="mtclar-out-"))
+        super().__init__(self._scratch / "out")
+
+    def __enter__(self) -> S3OutFolder:
+        try:
+            self._put_json("tried", {})
+            storage.remove(self._at(STATE, "tried"))
+        except MtclarError:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            self._put_log()
+            if not storage.list_files(self._at(STATE, "videos")):
+                for file in storage.list_files(self._at(STATE)):
+                    storage.remove(file.uri)
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def manifest(self, name: str) -> dict[str, Any] | None:
+        content = storage.read(self._at(STATE, "videos", f"{safe(name)}.json"))
+        return None if content is None else json.loads(content)
+
+    def fetch(self, file: str) -> Path | None:
+        uri = self._at(str(safe(file)))
+        return storage.download(uri, (self._scratch / "in" / safe(file)).parent) if storage.exists(uri) else None
+
+    def fail(self, name: str, sentence: str) -> None:
+        self._put_json(f"failed/{safe(name)}.json", {"name": name, "sentence": sentence})
+
+    def write_index(self, write: Callable[[Path, Contents], None]) -> None:
+        for _ in range(TRIES):
+            before = self._state_of_all()
+            with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
+                write(Path(folder), self.contents())
+                taken = {file for kept in self._kept("videos") for file in kept["files"]}
+                for file in sorted(Path(folder).iterdir()):
+                    if file.name not in taken:
+                        storage.upload(file, self._at(file.name))
+            if self._state_of_all() == before:
+                return
+
+    def log(self, text: str) -> str:
+        self.path.mkdir(exist_ok=True)
+        super().log(text)
+        return self._at(LOG)
+
+    def _publish(self, part: Path, manifest: dict[str, Any]) -> None:
+        place = safe(manifest["name"])
+        kept = f"videos/{place}.json"
+        for _ in range(TRIES):
+            earlier = self.manifest(manifest["name"]) or manifest
+            storage.remove(self._at(STATE, kept))
+            for file in set(earlier["files"]) - set(manifest["files"]):
+                storage.remove(self._at(str(safe(file))))
+            for file in manifest["files"]:
+                storage.upload(part / "files" / PurePosixPath(file).relative_to(place.parent), self._at(file))
+            self._put_json(kept, manifest)
+            ours = all(self._holds(*file) for file in manifest["files"].items())
+            if ours and self.manifest(manifest["name"]) == manifest:
+                storage.remove(self._at(STATE, "failed", f"{place}.json"))
+                return
+            time.sleep(random.uniform(0.1, 1))  # noqa: S311 (so that two calls do not go on in step)
+        raise MtclarError(f"{self._at(str(place))}: another call writes the same video again and again; let it end.")
+
+    def _holds(self, file: str, digest: str) -> bool:
+        return storage.digest(self._at(file)) == digest
+
+    def _shows(self, files: Iterable[str]) -> bool:
+        return all(storage.exists(self._at(file)) for file in files)
+
+    def _kept(self, kind: str) -> list[dict[str, Any]]:
+        contents = [storage.read(file.uri) for file in storage.list_files(self._at(STATE, kind))]
+        return sorted((json.loads(text) for text in contents if text is not None), key=lambda kept: kept["name"])
+
+    def _state_of_all(self) -> set[storage.RemoteFile]:
+        return {file for kind in ("videos", "failed") for file in storage.list_files(self._at(STATE, kind))}
+
+    def _put_json(self, file: str, content: dict[str, Any]) -> None:
+        path = self._scratch / "put.json"
+        write_json(path, content)
+        storage.upload(path, self._at(STATE, file))
+
+    def _put_log(self) -> None:
+        log = self.path / LOG
+        if log.is_file():
+            log.write_bytes((storage.read(self._at(LOG)) or b"") + log.read_bytes())
+            storage.upload(log, self._at(LOG))
+
+    def _at(self, *parts: str) -> str:
+        return storage.join(self.uri, *parts)
