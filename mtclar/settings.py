@@ -1,7 +1,8 @@
 """params.yaml as frozen, typed settings.
 
 The file is the only place of a default: every field below is required, and a key the settings do not know is refused
-by name with the nearest one they do. Each step takes its own section.
+by name with the nearest one they do. Each step takes its own section. A recipe names the file that it stands on as its
+`base` and holds the keys that it changes, and no others.
 """
 
 from __future__ import annotations
@@ -301,19 +302,14 @@ def recipe(name: str) -> Path:
 def read_params(path: Path | None = None, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Reads params.yaml as plain dictionaries, with `section.key=value` overrides put in.
 
+    A file may begin with `base: OTHER.yaml`, a path seen from where the file lies: the other file, which may have a
+    base itself, then gives every key that this one does not. A key is replaced as a whole, a list or mapping too.
+
     Raises:
-        MtclarError: The file is missing or is not YAML, or an override does not have that form.
+        MtclarError: A file is missing, is not YAML or stands on itself, or an override does not have that form.
     """
     path = path or default_params()
-    try:
-        params = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise MtclarError(f"{path}: the params file cannot be read ({error}); give one with --params.") from error
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise MtclarError(f"{path}: not valid YAML ({reason}).") from error
-    if not isinstance(params, dict):
-        raise MtclarError(f"{path}: expected sections such as 'crop:' and 'train:', got {type(params).__name__}.")
+    params = _with_base(path, ())
     for override in overrides:
         name, equals, value = override.partition("=")
         section, dot, key = name.strip().partition(".")
@@ -328,6 +324,33 @@ def read_params(path: Path | None = None, overrides: Sequence[str] = ()) -> dict
         except yaml.YAMLError as error:
             raise MtclarError(f"--set {override}: '{value}' is not a YAML value.") from error
     return params
+
+
+def _with_base(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """A params file over its base; `above` are the files that stand on it."""
+    try:
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        fix = f"mend 'base' in {above[-1]}" if above else "give one with --params"
+        raise MtclarError(f"{path}: the params file cannot be read ({error}); {fix}.") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise MtclarError(f"{path}: not valid YAML ({reason}).") from error
+    if not isinstance(params, dict):
+        raise MtclarError(f"{path}: expected sections such as 'crop:' and 'train:', got {type(params).__name__}.")
+    if "base" not in params:
+        return params
+    base, above = params.pop("base"), (*above, path)
+    if not isinstance(base, str):
+        raise MtclarError(f"{path}: 'base' is {base!r}, but must be the path of a params file, seen from this one.")
+    below = path.parent / base
+    if any(below.exists() and below.samefile(file) for file in above):
+        raise MtclarError(f"{path}: its base is {below}, which stands on this file itself; name params.yaml.")
+    whole = _with_base(below, above)
+    for section, values in params.items():
+        old = whole.get(section)
+        whole[section] = {**old, **values} if isinstance(old, dict) and isinstance(values, dict) else values
+    return whole
 
 
 def load_settings(path: Path | None = None, overrides: Sequence[str] = ()) -> Settings:

@@ -95,6 +95,14 @@ def test_the_wheel_of_a_fresh_clone_carries_its_model_so_a_video_is_all_that_lab
     assert set(pd.read_csv(tmp_path / "labels" / "clip.va.csv")["source"]) == {"zero-shot"}
 
 
+def test_a_recipe_finds_its_base_inside_the_wheel(core: Path, tmp_path: Path) -> None:
+    code = "from mtclar.settings import load_settings, recipe; f = recipe('paper'); print(f, load_settings(f).train)"
+    answer = run(core / "python", "-c", code, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith(str(core.parent))
+    assert "epochs=40 " in answer.stdout
+
+
 def test_a_bad_video_gives_one_sentence_and_no_traceback_in_the_core_environment(core: Path, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_text("no video")
     (tmp_path / "anchors.csv").write_text("video_id,frame,valence,arousal\nclip,0,-0.2,0.1\n", encoding="utf-8")

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from mtclar.settings import read_params
 from mtclar.synthesis.sample import make_sample
 
 
@@ -27,7 +29,8 @@ def workplace(tmp_path, repository) -> Path:
     """A git repository with the project's files, a drawn sample and settings that take seconds."""
     for name in ("dvc.yaml", "Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(repository / name, tmp_path / name)
-    shutil.copy(repository / "recipes" / "tiny.yaml", tmp_path / "params.yaml")
+    tiny = read_params(repository / "recipes" / "tiny.yaml")
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tiny), encoding="utf-8")
     make_sample(
         out=tmp_path / "data" / "sample",
         people=24,

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 from pydantic import ValidationError
 
 from mtclar.errors import MtclarError
 from mtclar.settings import SECTIONS, default_params, load_section, load_settings, read_params
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.yaml"))
 
 
 def test_the_repositorys_params_file_is_complete_and_valid(repository):
@@ -14,9 +18,54 @@ def test_the_repositorys_params_file_is_complete_and_valid(repository):
     )
 
 
-def test_every_recipe_is_a_complete_params_file(repository):
-    for recipe in sorted((repository / "recipes").glob("*.yaml")):
-        load_settings(recipe)
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda file: file.stem)
+def test_a_recipe_is_valid_and_holds_nothing_but_what_it_changes(recipe):
+    written = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    below = read_params(recipe.parent / written.pop("base"))
+    load_settings(recipe)
+    assert any(written.values())
+    same = [f"{section}.{key}" for section, keys in written.items() for key in keys if keys[key] == below[section][key]]
+    assert same == []
+
+
+def test_a_recipe_is_its_base_with_the_keys_it_changes_replaced_as_a_whole(repository):
+    base, tiny = (read_params(repository / name) for name in ("params.yaml", "recipes/tiny.yaml"))
+    assert tiny["pair"] == {**base["pair"], "pairs": 512, "pairs_held_out": 256, "block_faces": 32, "block_pairs": 64}
+    assert tiny["export"] == base["export"]
+    weights = read_params(repository / "recipes" / "afew-va.yaml")["train"]["task_weights"]
+    assert weights == {"valence": 0.5, "arousal": 0.5}
+
+
+def test_a_base_may_have_a_base_and_is_seen_from_the_file_that_names_it(tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump(read_params()))
+    (tmp_path / "middle.yaml").write_text("base: all.yaml\ntrain: {epochs: 5, margin: 0.5}\n")
+    (tmp_path / "own" / "top.yaml").write_text("base: ../middle.yaml\ntrain: {epochs: 6}\n")
+    monkeypatch.chdir("/")
+    train = load_settings(tmp_path / "own" / "top.yaml", ["train.dropout=0.25"]).train
+    assert (train.epochs, train.margin, train.dropout) == (6, 0.5, 0.25)
+    assert train.seed == read_params()["train"]["seed"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("base: other.yaml", r"other\.yaml: the params file cannot be read .*; mend 'base' in .*own\.yaml"),
+        ("base: own.yaml", r"own\.yaml: its base is .*own\.yaml, which stands on this file itself"),
+        ("base: round.yaml", r"round\.yaml: its base is .*own\.yaml, which stands on this file itself"),
+        ("base: [own.yaml]", r"own\.yaml: 'base' is \['own\.yaml'\], but must be the path of a params file"),
+        ("base: all.yaml\ntrian: {epochs: 3}", r"own\.yaml: unknown key 'trian' \(did you mean 'train'\?\)"),
+        ("base: all.yaml\ntrain: {epocs: 3}", r"own\.yaml: unknown key 'train\.epocs' \(did you mean 'epochs'\?\)"),
+        ("base: all.yaml\ntrain: {epochs: 0}", r"own\.yaml: 'train\.epochs' is 0"),
+        ("base: all.yaml\ntrain:", r"own\.yaml: 'train' is None"),
+    ],
+)
+def test_a_file_on_a_base_is_refused_by_name_as_any_other(tmp_path, content, sentence):
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump(read_params()))
+    (tmp_path / "round.yaml").write_text("base: own.yaml\n")
+    (tmp_path / "own.yaml").write_text(content)
+    with pytest.raises(MtclarError, match=sentence):
+        load_settings(tmp_path / "own.yaml")
 
 
 @pytest.mark.parametrize("section", sorted(SECTIONS))
