@@ -44,6 +44,11 @@ Set = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.", metavar="DIR")]
+Videos = Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", metavar="VIDEO_OR_FOLDER...")]
+Model = Annotated[
+    str, typer.Option("--model", help="default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
+]
+Force = Annotated[bool, typer.Option("--force", help="Do again what was done before.")]
 Gpus = Annotated[int, typer.Option("--gpus", min=0, help="GPUs for train and evaluate; 0: none.")]
 Faces = Annotated[Path, typer.Option("--faces", help="Faces store that 'mtclar crop' wrote.", metavar="DIR")]
 Pairs = Annotated[Path, typer.Option("--pairs", help="Folder that 'mtclar pair' wrote.", metavar="DIR")]
@@ -311,6 +316,7 @@ def _evaluate_real(data: Path, model: str, out: Path, settings: Settings, quiet:
         result = step.run(
             settings.evaluate,
             settings.label,
+            settings.extract,
             data=data,
             model=model,
             out=out,
@@ -437,8 +443,38 @@ def promote(
 
 
 @app.command()
+def extract(
+    videos: Videos,
+    out: Out,
+    model: Model = "default",
+    force: Force = False,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Read videos once: one features file each, all that labelling needs.
+
+    Example: mtclar extract clips/ --out features/
+    """
+    settings = _settings(params, overrides)
+    from mtclar.steps import extract as step
+
+    with _progress(quiet) as progress:
+        result = step.run(
+            settings.extract,
+            videos=videos,
+            model=model,
+            out=out,
+            registry=settings.register_,
+            force=force,
+            progress=progress,
+        )
+    _say(quiet, result)
+
+
+@app.command()
 def label(
-    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", metavar="VIDEO_OR_FOLDER...")],
+    videos: Videos,
     anchors: Annotated[
         Path | None,
         typer.Option(
@@ -446,15 +482,16 @@ def label(
             metavar="FILE",
         ),
     ] = None,
-    model: Annotated[
-        str, typer.Option(help="default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
-    ] = "default",
+    model: Model = "default",
     out: Out = Path("labels"),
+    force: Force = False,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
 ) -> None:
     """Label every frame of videos: alone or, better, from a few labelled ones.
+
+    A video is read once; when anchors are added or corrected, the labels follow at once.
 
     Example: mtclar label interview.mp4
 
@@ -466,11 +503,13 @@ def label(
     with _progress(quiet) as progress:
         result = step.run(
             settings.label,
+            settings.extract,
             videos=videos,
             anchors=anchors,
             model=model,
             out=out,
             registry=settings.register_,
+            force=force,
             progress=progress,
         )
     _say(quiet, result)

@@ -241,20 +241,26 @@ class PromoteSettings(Section):
     max_drop: Annotated[float, Field(ge=0)]
 
 
-class LabelSettings(Section):
-    """`mtclar label`: how anchors are turned into labels."""
+class ExtractSettings(Section):
+    """`mtclar extract`: how faces are found and followed, and what is kept of a video."""
 
     batch: Positive
-    fusion: Fusion
-    time_scale_s: Annotated[float, Field(gt=0)]
-    foreign_anchors: Literal["refuse", "flag", "allow"]
+    workers: Annotated[int, Field(ge=0)]
     threshold: float
     keep_threshold: float
     long_side: Annotated[int, Field(ge=160)]
     steady_s: Annotated[float, Field(ge=0)]
     lost_after_s: Annotated[float, Field(ge=0)]
-    bridge_s: Annotated[float, Field(ge=0)]
     fps: Annotated[float, Field(gt=0)]
+    cache_gb: Annotated[float, Field(ge=0)]
+
+
+class LabelSettings(Section):
+    """`mtclar label`: how anchors are turned into labels."""
+
+    fusion: Fusion
+    time_scale_s: Annotated[float, Field(gt=0)]
+    bridge_s: Annotated[float, Field(ge=0)]
     thumbnails: Positive
 
 
@@ -273,6 +279,7 @@ class Settings(Section):
     adopt: AdoptSettings
     register_: RegisterSettings = Field(alias="register")
     promote: PromoteSettings
+    extract: ExtractSettings
     label: LabelSettings
 
 

@@ -21,7 +21,7 @@ def build(settings: Settings) -> Any:
     """The labelling pipeline, whose defaults are `settings`.
 
     Args:
-        settings: All of params.yaml; the sections `label` and `register` become parameters.
+        settings: All of params.yaml; the sections `label`, `extract` and `register` become parameters.
     """
     params = settings.model_dump(mode="json", by_alias=True)
 
@@ -31,13 +31,21 @@ def build(settings: Settings) -> Any:
         anchors: str,
         model: str = champion(settings),
         label: dict = params["label"],
+        extract: dict = params["extract"],
         register: dict = params["register"],
     ) -> None:
         shown = dsl.importer(artifact_uri=videos, artifact_class=dsl.Dataset, reimport=False)
         given = dsl.importer(artifact_uri=anchors, artifact_class=dsl.Dataset, reimport=False)
         acts_outside(
             in_registry(
-                label_task(videos=shown.output, anchors=given.output, model=model, settings=label, registry=register)
+                label_task(
+                    videos=shown.output,
+                    anchors=given.output,
+                    model=model,
+                    settings=label,
+                    extract=extract,
+                    registry=register,
+                )
             )
         )
 

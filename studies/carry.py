@@ -145,7 +145,7 @@ def judge_stores(plan: CarryPlan) -> tuple[dict[str, Path], Path]:
         validate.run(settings.validate_, faces=plan.faces, out=verdict)
     clips = real_folder()
     stores = {"people": plan.faces}
-    return stores if clips is None else stores | {"real": real_store(clips, store, settings.label)}, verdict
+    return stores if clips is None else stores | {"real": real_store(clips, store, settings.extract)}, verdict
 
 
 def run_all(plan: CarryPlan, names: list[str], jobs: int) -> dict[str, Path]:

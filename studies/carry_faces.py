@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from mtclar.data.anchors import VideoAnchors
 from mtclar.data.ratings import find_ratings
 from mtclar.data.regroup import write_regrouped
 from mtclar.data.store import FacesStore, FacesWriter
-from mtclar.data.tables import FACES
+from mtclar.data.tables import EXPRESSIONS, FACES
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
-from mtclar.faces.crop import CropSpec
-from mtclar.progress import silent
-from mtclar.settings import LabelSettings
-from mtclar.steps.real_clips import ReadClip, read_clip
+from mtclar.faces.crop import CropSpec, cut
+from mtclar.features import Features
+from mtclar.settings import ExtractSettings
+from mtclar.steps.extract import features_of
+from mtclar.video import open_video
 from studies.carry_plan import CarryPlan, rows_of
 from studies.plan import OUT
 
@@ -66,30 +68,32 @@ def real_folder() -> Path | None:
 
 
 class _Eyes:
-    """Stands where labelling asks a model: the embedding of a face is its crop, so that each is found only once."""
+    """Stands where extraction asks a model: it says nothing of a face, whose place is all that is wanted."""
 
     def __init__(self, spec: CropSpec) -> None:
-        self.crop_spec, self.identity, self.card = spec, "", None
+        self.crop_spec, self.identity, self.card = spec, "eyes", None
         self.calibration: dict[str, Any] | None = None
         self.facts: dict[str, Any] = {}
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
-        return crops.reshape(len(crops), -1).astype(np.float32)
+        return np.zeros((len(crops), 1), np.float32)
 
     def compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        raise NotImplementedError
+        nothing = np.full(len(left), np.nan, np.float32)
+        return nothing, nothing, nothing
 
     def single(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        raise NotImplementedError
+        nothing = np.full((len(embedding), len(EXPRESSIONS)), np.nan, np.float32)
+        return nothing, nothing[:, 0], nothing[:, 0]
 
 
-def real_store(clips: Path, like: FacesStore, s: LabelSettings) -> Path:
+def real_store(clips: Path, like: FacesStore, s: ExtractSettings) -> Path:
     """The rated frames of real clips, found and cut as `mtclar label` does it, as test clips of a store.
 
     Args:
         clips: A folder as `mtclar evaluate --real` takes it.
         like: A store whose crops have the size and scale of these.
-        s: The section `label`.
+        s: The section `extract`.
 
     Raises:
         MtclarError: Nothing there is rated, or a clip cannot be read.
@@ -101,24 +105,32 @@ def real_store(clips: Path, like: FacesStore, s: LabelSettings) -> Path:
     if _is_made(out, made_of):
         return out
     scale = float(like.facts["scale"])
-    eyes = _Eyes(CropSpec(scale=scale, size=like.size, centre=like.size, input_size=like.size))
+    spec = CropSpec(scale=scale, size=like.size, centre=like.size, input_size=like.size)
     facts = {"scale": scale, MADE_OF: made_of}
     with FacesWriter(out, size=like.size, quality=95, facts=facts) as writer:
         for path, (name, marks) in rated.items():
-            _add(writer, read_clip(path, name, marks, eyes, s, silent), like.size)
+            features, _ = features_of(path, _Eyes(spec), s)
+            _add(writer, path, name, features, marks.on_frames(name, features.time_s), spec)
     return out
 
 
-def _add(writer: FacesWriter, clip: ReadClip, size: int) -> None:
+def _add(writer: FacesWriter, path: Path, name: str, features: Features, marks: VideoAnchors, spec: CropSpec) -> None:
     """The rated frames of one clip that show the face."""
-    for frame, (valence, arousal) in zip(clip.marks.frames.tolist(), clip.marks.labels.tolist(), strict=True):
-        x, y, w, h = clip.track.boxes[frame].tolist()
-        row: dict[str, Any] = dict.fromkeys(FACES.names)
-        row |= {"face_id": f"real/{clip.name}/{frame}", "dataset": "real", "clip_id": clip.name, "split": "test"}
-        row |= {"subject_id": clip.name, "frame": frame, "time_s": float(clip.track.times_s[frame])}
-        row |= {"x": x, "y": y, "w": w, "h": h, "score": float(clip.track.scores[frame]), "track_id": 0}
-        row |= {"valence": valence, "arousal": arousal}
-        writer.add(row, clip.track.embeddings[frame].astype(np.uint8).reshape(size, size, 3))
+    faces = features.faces
+    at = {int(frame): row for row, frame in enumerate(faces.frame) if faces.track[row] == 0}
+    rated = {int(frame): label for frame, label in zip(marks.frames, marks.labels.tolist(), strict=True)}
+    with open_video(path) as video:
+        for frame in video:
+            if frame.index not in rated or frame.index not in at:
+                continue
+            x, y, w, h = faces.box[at[frame.index]].tolist()
+            valence, arousal = rated[frame.index]
+            row: dict[str, Any] = dict.fromkeys(FACES.names)
+            row |= {"face_id": f"real/{name}/{frame.index}", "dataset": "real", "clip_id": name, "split": "test"}
+            row |= {"subject_id": name, "frame": frame.index, "time_s": float(features.time_s[frame.index])}
+            row |= {"x": x, "y": y, "w": w, "h": h, "score": float(faces.score[at[frame.index]]), "track_id": 0}
+            row |= {"valence": valence, "arousal": arousal}
+            writer.add(row, cut(frame.image, (x, y, w, h), spec))
 
 
 def _is_made(out: Path, made_of: str) -> bool:

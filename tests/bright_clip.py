@@ -21,6 +21,7 @@ def picture(index: int) -> np.ndarray:
 
 PLAIN = load_settings(overrides=["label.fusion=time"]).label
 """A fusion that needs nothing from the model's calibration."""
+EXTRACT = load_settings().extract
 
 
 def write_anchors(folder: Path, *lines: str) -> Path:

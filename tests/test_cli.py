@@ -21,6 +21,7 @@ VERBS = [
     "adopt",
     "register",
     "promote",
+    "extract",
     "label",
 ]
 PARTS = [f"pipeline {name}" for name in ("compile", "run", "submit")]

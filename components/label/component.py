@@ -12,14 +12,16 @@ def label(
     labels: dsl.Output[dsl.Dataset],
     model: str,
     settings: dict,
+    extract: dict,
     registry: dict,
 ):
     """Labels every frame of every video of a folder."""
     from pathlib import Path
+    from typing import Any
 
     from components.door import Logged, opened, told
     from mtclar.steps import label as step
 
-    section, store = opened("label", settings), opened("register", registry)
-    files = {"anchors": Path(anchors.path), "out": Path(labels.path)}
-    told(step.run(section, videos=[Path(videos.path)], **files, model=model, registry=store, progress=Logged()))
+    section, reading, store = opened("label", settings), opened("extract", extract), opened("register", registry)
+    paths: Any = {"videos": [Path(videos.path)], "anchors": Path(anchors.path), "out": Path(labels.path)}
+    told(step.run(section, reading, **paths, model=model, registry=store, progress=Logged()))

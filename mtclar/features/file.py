@@ -139,15 +139,16 @@ def read_features(path: Path) -> Features:
         return _features(reader.read_all(), facts)
 
 
-def read_identity(path: Path) -> dict[str, Any]:
-    """What a features file was made from, without reading its rows: the content of `Features.identity`.
+def read_origin(path: Path) -> tuple[str, dict[str, Any]]:
+    """What a features file was made from, without reading its rows: sha256 of the video, and `Features.identity`.
 
     Raises:
         MtclarError: As `read_features`.
     """
     path = Path(path)
     with _opened(path) as source, _damage_said(path):
-        return dict(_facts(path, pa.ipc.open_file(source).schema)["identity"])
+        facts = _facts(path, pa.ipc.open_file(source).schema)
+        return str(facts["video"]["sha256"]), dict(facts["identity"])
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from mtclar.labelling import interpolate
 from mtclar.report import page
-from mtclar.report.thumbnails import choose
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +27,7 @@ def write_label_page(
     path: Path,
     table: pd.DataFrame,
     facts: Mapping[str, Any],
-    pictures: Mapping[int, np.ndarray],
+    pictures: Mapping[tuple[int, int], bytes],
     *,
     thumbnails: int,
     notes: Sequence[str] = (),
@@ -40,7 +39,7 @@ def write_label_page(
         path: Where to.
         table: The labels of one video (`tables.LABELS`), one row a frame, in order.
         facts: The video's side facts, as NAME.va.json holds them.
-        pictures: Small pictures by frame, uint8 RGB.
+        pictures: Small pictures of faces, JPEG bytes by frame and track.
         thumbnails: How many of them to show besides the anchors.
         notes: What the reader should know, one sentence each.
         card: Of the model, as Markdown; None if it has none.
@@ -176,16 +175,43 @@ def _plane(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _faces(table: pd.DataFrame, pictures: Mapping[int, np.ndarray], count: int) -> Markup:
+def _faces(table: pd.DataFrame, pictures: Mapping[tuple[int, int], bytes], count: int) -> Markup:
+    by_frame = {frame: data for (frame, _), data in sorted(pictures.items())}
     anchors = [int(frame) for frame in table["frame"][table["source"] == "anchor"]]
     values = table[["valence", "arousal"]].to_numpy(float)
     shown = Markup("")
-    for frame in choose(list(pictures), anchors, values, count):
+    for frame in choose(list(by_frame), anchors, values, count):
         row = table.iloc[frame]
         label = "no label" if np.isnan(row["valence"]) else f"V {row['valence']:+.2f}  A {row['arousal']:+.2f}"
         mark = {"anchor": "\nanchor", "none": "\nno face"}.get(str(row["source"]), "")
-        shown += page.picture(pictures[frame], f"{frame} · {row['time_s']:.2f} s\n{label}{mark}")
+        shown += page.jpeg(by_frame[frame], f"{frame} · {row['time_s']:.2f} s\n{label}{mark}")
     return shown
+
+
+def choose(kept: Sequence[int], must: Sequence[int], values: np.ndarray, count: int) -> list[int]:
+    """Which of the frames with a picture to show: the nearest to those that must be, the extremes of each value, and
+    evenly spaced ones.
+
+    Args:
+        kept: Frames that have a picture, ascending.
+        must: Frames to show, or the nearest frame that has a picture in their place.
+        values: One row a frame of the video (n, dimensions), NaN where not known.
+        count: How many to show besides those for `must`.
+    """
+    if not kept:
+        return []
+    at = np.array(kept)
+    asked = {int(at[np.argmin(np.abs(at - frame))]) for frame in must}
+    others = [frame for frame in kept if frame not in asked]
+    known = [frame for frame in others if not np.isnan(values[frame]).any()]
+    chosen: dict[int, None] = {}
+    for column in values.T if known else ():
+        chosen[known[int(np.argmax(column[known]))]] = None
+        chosen[known[int(np.argmin(column[known]))]] = None
+    rest = [frame for frame in others if frame not in chosen]
+    spaced = np.linspace(0, len(rest) - 1, num=max(0, min(count - len(chosen), len(rest))))
+    chosen.update(dict.fromkeys(rest[round(i)] for i in spaced))
+    return sorted({*list(chosen)[:count], *asked})
 
 
 def _numbers(table: pd.DataFrame) -> pd.DataFrame:

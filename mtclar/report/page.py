@@ -125,7 +125,11 @@ def table(frame: pd.DataFrame, digits: int = 3) -> Markup:
 
 def picture(rgb: np.ndarray, caption: str = "", width: int = 96) -> Markup:
     """An RGB picture, embedded, with its caption."""
-    data = base64.b64encode(encode(rgb, 85)).decode()
+    return jpeg(encode(rgb, 85), caption, width)
+
+
+def jpeg(data: bytes, caption: str = "", width: int = 96) -> Markup:
+    """A JPEG picture, embedded, with its caption."""
     return Markup(
         '<figure><img alt="{}" width="{}" src="data:image/jpeg;base64,{}"><figcaption>{}</figcaption></figure>'
-    ).format(caption, width, data, caption)
+    ).format(caption, width, base64.b64encode(data).decode(), caption)

@@ -31,12 +31,12 @@ from mtclar.evaluation.real_table import (
     rmse_rows,
 )
 from mtclar.evaluation.scores import plain
+from mtclar.features.extract import Predictor
 from mtclar.progress import Progress, silent
 from mtclar.report.real_page import Curve, write_real
 from mtclar.serving.manifest import substance
-from mtclar.settings import EvaluateSettings, LabelSettings, RegisterSettings
-from mtclar.steps.label import open_predictor
-from mtclar.steps.label_video import Predictor
+from mtclar.settings import EvaluateSettings, ExtractSettings, LabelSettings, RegisterSettings
+from mtclar.steps.models import open_predictor
 from mtclar.steps.real_clips import ENDINGS, ReadClip, read_clip
 from mtclar.steps.real_pictures import score_pictures
 
@@ -90,6 +90,7 @@ class _Judged:
 def run(
     s: EvaluateSettings,
     label: LabelSettings,
+    extract: ExtractSettings,
     *,
     data: Path,
     model: Predictor | Path | str,
@@ -104,6 +105,7 @@ def run(
     Args:
         s: The section `evaluate` of params.yaml.
         label: The section `label`: clips are labelled as it says.
+        extract: The section `extract`: clips are read as it says.
         data: Folder of clips, pictures and their ratings, see `mtclar.data.ratings`.
         model: As `mtclar label` takes it.
         out: Folder to write; appears whole or not at all.
@@ -120,10 +122,10 @@ def run(
     with whole_folder(Path(out), known_by="real.json") as folder:  # so that nobody waits for what cannot be written
         for path, (name, marks) in ratings.clips.items():
             try:
-                _judge(s, read_clip(path, name, marks, predictor, label, progress), judged, progress)
+                _judge(s, read_clip(path, name, marks, predictor, label, extract, progress), judged, progress)
             except MtclarError as error:
                 judged.failed.append({"name": name, "error": str(error)})
-        portraits, left_out = score_pictures(s, ratings.pictures, predictor, label, progress)
+        portraits, left_out = score_pictures(s, ratings.pictures, predictor, label, extract, progress)
         if not judged.clips and portraits is None:
             errors = [item["error"] for item in (*judged.failed, *left_out)]
             raise MtclarError(errors[0] if len(errors) == 1 else _several(data, 0, errors))

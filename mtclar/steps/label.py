@@ -14,14 +14,17 @@ from mtclar import __version__
 from mtclar.data.anchors import Anchors, VideoAnchors, read_anchors
 from mtclar.data.tables import LABELS, write_table
 from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.features import Features
+from mtclar.features.extract import Predictor
+from mtclar.features.file import SUFFIX
 from mtclar.progress import Progress, silent
 from mtclar.report.label_page import write_index, write_label_page
-from mtclar.report.thumbnails import Thumbnails
-from mtclar.settings import LabelSettings, RegisterSettings
+from mtclar.settings import ExtractSettings, LabelSettings, RegisterSettings
+from mtclar.steps.extract import features_of, printable
 from mtclar.steps.label_files import SCHEMA_VERSION, OutFolder, model_facts, side_facts, write_csv, write_json
-from mtclar.steps.label_others import Others
-from mtclar.steps.label_video import Predictor, Track, heard, labels_table, read_track
-from mtclar.video import Video, find_videos, open_video, video_ids
+from mtclar.steps.label_video import Track, labels_table, track_of
+from mtclar.steps.models import open_predictor
+from mtclar.video import find_videos, video_ids
 
 ZERO_SHOT = (
     "Labelled without anchors: what this person's own neutral face and scale are is not known, so the labels are less "
@@ -56,33 +59,37 @@ class LabelResult:
             f"{self.out / v.video_id}.html"
             for v in self.videos
         ]
-        lines += [f"{v.video}: note: {note}" for v in self.videos for note in v.notes if note != ZERO_SHOT]
-        alone = [v.video for v in self.videos if ZERO_SHOT in v.notes]
-        return "\n".join(lines + [f"note: {ZERO_SHOT}"] * bool(alone))
+        alone = all(ZERO_SHOT in v.notes for v in self.videos)  # then it is said once for all
+        lines += [f"{v.video}: note: {note}" for v in self.videos for note in v.notes if not alone or note != ZERO_SHOT]
+        return "\n".join(lines + [f"note: {ZERO_SHOT}"] * alone)
 
 
 def run(
     s: LabelSettings,
+    extract: ExtractSettings,
     *,
     videos: Sequence[Path],
     anchors: Path | None,
     model: Predictor | Path | str,
     out: Path,
     registry: RegisterSettings | None = None,
+    force: bool = False,
     progress: Progress = silent,
 ) -> LabelResult:
-    """Labels every frame of every video.
+    """Labels every frame of every video. A video that was read before is not read again.
 
     Args:
         s: The section `label` of params.yaml.
+        extract: The section `extract`.
         videos: Files and folders; a folder means all videos in it.
-        anchors: CSV of labelled frames, see `mtclar.data.anchors`, at least one of every video; None to label all
-            videos without any (zero-shot).
+        anchors: CSV of labelled frames, see `mtclar.data.anchors`; a video that it does not name is labelled without
+            any (zero-shot), as all are with None.
         model: As `mtclar.steps.models.open_model` takes it, or a model that is open already.
         out: Folder for NAME.va.csv, NAME.va.parquet, NAME.va.json and NAME.html of each video, index.html and
             summary.json. The files of a video appear together; others in the folder are left alone.
         registry: The section `register`, to look `models:/` up.
-        progress: Called once a frame.
+        force: Read videos again that were read before.
+        progress: Called once a frame while a video is read.
 
     Raises:
         MtclarError: Anchors, model or `out` cannot be used, or not one video could be labelled.
@@ -99,15 +106,14 @@ def run(
     with OutFolder(Path(out)) as folder:
         for number, path in enumerate(found, start=1):
             what = f"{path.name} ({number}/{len(found)})" if len(found) > 1 else path.name
-            if path.as_posix() != (shown := _printable(path.as_posix())):
-                failed[Path(shown)] = (
-                    f"{shown}: the file's name is not UTF-8, so no table can hold it; rename the file."
-                )
-                continue
             try:
-                done.append(_label(s, path, names[path], marks, predictor, folder, progress, what))
+                beside = Path(out) / f"{printable(Path(names[path]))}{SUFFIX}"
+                features, _ = features_of(
+                    path, predictor, extract, beside=beside, force=force, progress=progress, what=what
+                )
+                done.append(_label(s, path, names[path], features, marks, predictor, folder))
             except MtclarError as error:
-                failed[path] = str(error)
+                failed[Path(printable(path))] = str(error)
         if done:
             with folder.stage() as stage:
                 write_json(_summary(done, failed, predictor), stage / "summary.json")
@@ -126,54 +132,23 @@ def run(
     return LabelResult(out, tuple(done))
 
 
-def _printable(name: str) -> str:
-    """The name with bytes that are no UTF-8 spelled out."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def open_predictor(model: Predictor | Path | str, registry: RegisterSettings | None) -> Predictor:
-    """Opens the model that `model` names, unless it is open already."""
-    if not isinstance(model, Path | str):
-        return model
-    from mtclar.steps.models import open_model
-
-    return open_model(model, registry)
-
-
 def _label(
     s: LabelSettings,
     path: Path,
     name: str,
+    features: Features,
     marks: Anchors | None,
     predictor: Predictor,
     folder: OutFolder,
-    progress: Progress,
-    what: str,
 ) -> VideoResult:
     """Labels one video and writes its files."""
-    rows = () if marks is None else marks.of(name)
-    if marks is not None and not rows:
-        raise MtclarError(
-            f"{path}: {marks.path} holds no anchor for '{name}'; add at least one line for it, or label it without "
-            "--anchors."
-        )
-    if marks is not None and s.foreign_anchors == "refuse":
-        marks.refuse_foreign(name)
-    foreign = [row for row in rows if marks is not None and row.line in marks.foreign(name)]
-    strangers = Others(
-        [row.frame for row in foreign if row.frame is not None],
-        [row.time_s for row in foreign if row.frame is None and row.time_s is not None],
-    )
-    thumbnails = Thumbnails(
-        [row.frame for row in rows if row.frame is not None],
-        [row.time_s for row in rows if row.frame is None and row.time_s is not None],
-    )
-    with open_video(path, fps=s.fps) as video:
-        track = read_track(video, predictor, s, thumbnails, strangers, progress, what)
+    if marks is not None and not marks.of(name):
+        marks = None
+    track = track_of(features)
     placed = VideoAnchors.none() if marks is None else marks.on_frames(name, track.times_s)
     table = labels_table(name, track, placed, predictor, s)
-    notes = _notes(video, track, marks, placed, predictor, flag=s.foreign_anchors != "allow")
-    facts = side_facts(s, path, name, video.facts, table, marks, placed, predictor, notes)
+    notes = _notes(features, track, marks, placed, predictor)
+    facts = side_facts(s, path, name, features, table, marks, placed, predictor, notes)
     place = PurePosixPath(name)
     csv, parquet, side, page = (f"{place.name}{suffix}" for suffix in (".va.csv", ".va.parquet", ".va.json", ".html"))
     with folder.stage(place.parent) as stage:
@@ -184,7 +159,7 @@ def _label(
             stage / page,
             table,
             facts,
-            thumbnails.kept(),
+            features.face_pictures,
             thumbnails=s.thumbnails,
             notes=notes,
             card=predictor.card,
@@ -203,38 +178,23 @@ def _label(
 
 
 def _notes(
-    video: Video, track: Track, marks: Anchors | None, placed: VideoAnchors, predictor: Predictor, *, flag: bool
+    features: Features, track: Track, marks: Anchors | None, placed: VideoAnchors, predictor: Predictor
 ) -> tuple[str, ...]:
-    """What the reader of the labels should know, one sentence each; with `flag` also which anchors look foreign."""
+    """What the reader of the labels should know, one sentence each."""
     told = placed.notes if marks is None else (*marks.notes, *placed.notes)
-    notes = [*video.warnings, *(f"{note[0].upper()}{note[1:]}." for note in told)]
+    notes = [*features.notes, *(f"{note[0].upper()}{note[1:]}." for note in told)]
     if not len(placed.frames):
         notes.append(ZERO_SHOT)
-    own = placed.frames[placed.own]
-    mute = [str(frame) for frame in own if not track.has_face[frame]]
+    mute = [str(frame) for frame in placed.frames[placed.own] if not track.has_face[frame]]
     if mute:
         notes.append(
             f"No face was found on the anchor frame(s) {', '.join(mute)}: they keep their label, but no other frame "
             "can be compared with them; at most, frames near in time learn from them."
         )
-    doubtful = [str(frame) for frame in own if not track.has_face[frame] and track.others[frame]]
-    if doubtful and flag:
-        notes.append(
-            f"On the anchor frame(s) {', '.join(doubtful)} the face followed is away but another one is there: are "
-            "those labels of another person?"
-        )
-    strange, spoke = np.flatnonzero(~placed.own), heard(track, placed)
-    if len(strange) and flag:
+    strange = np.flatnonzero(~placed.own)
+    if len(strange):
         listed = ", ".join(str(placed.frames[k]) for k in strange)
-        notes.append(
-            f"The anchors of frame(s) {listed} are of another face than the one followed: predictions from them are "
-            "less certain than from its own."
-        )
-    silent = ", ".join(str(placed.frames[k]) for k in np.setdiff1d(strange, spoke))
-    if silent:
-        notes.append(
-            f"The anchors of another face on frame(s) {silent} were not used: it is not clear which face they mean."
-        )
+        notes.append(f"The anchors of frame(s) {listed} are of another face than the one labelled, and were not used.")
     if not predictor.calibration:
         notes.append("The model carries no calibration, so the labels have no band and no confidence.")
     notes += predictor.facts.get("notes", [])  # what came with the model, such as that its bands are nominal

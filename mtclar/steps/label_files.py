@@ -18,10 +18,10 @@ import pandas as pd
 from mtclar import __version__
 from mtclar.data.anchors import Anchors, VideoAnchors
 from mtclar.errors import MtclarError
+from mtclar.features import Features
+from mtclar.features.extract import Predictor
 from mtclar.labelling.kriging import DIMENSIONS
 from mtclar.settings import LabelSettings
-from mtclar.steps.label_video import Predictor
-from mtclar.video import VideoFacts
 
 SCHEMA_VERSION = 1
 SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
@@ -105,7 +105,7 @@ def side_facts(
     s: LabelSettings,
     path: Path,
     name: str,
-    video: VideoFacts,
+    features: Features,
     table: pd.DataFrame,
     marks: Anchors | None,
     placed: VideoAnchors,
@@ -116,7 +116,7 @@ def side_facts(
     known = predictor.calibration or {}
     if not len(placed.frames):
         known = known | {key: (known.get("zero_shot") or {}).get(key) for key in DIMENSIONS}
-    seen = {key: value for key, value in video.as_dict().items() if key != "warnings"}
+    seen = {key: value for key, value in features.video.items() if key != "name"}
     return {
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
@@ -127,12 +127,7 @@ def side_facts(
         "model": model_facts(predictor),
         "band": {key: float(value) for key, value in known.items() if _is_number(value)},
         "fusion": {"method": s.fusion, "time_scale_s": s.time_scale_s},
-        "detector": {
-            "name": "hog",
-            "threshold": s.threshold,
-            "keep_threshold": s.keep_threshold,
-            "long_side": s.long_side,
-        },
+        "extraction": features.identity,
         "anchors_file": None if marks is None else marks.path.name,
         "anchors_sha256": None if marks is None else hashlib.sha256(marks.path.read_bytes()).hexdigest(),
         "anchors": [
@@ -142,7 +137,7 @@ def side_facts(
                 "valence": float(valence),
                 "arousal": float(arousal),
                 "weight": float(weight),
-                **({} if own or s.foreign_anchors == "allow" else {"foreign": True}),
+                **({} if own else {"foreign": True}),
             }
             for frame, (valence, arousal), weight, own in zip(
                 placed.frames, placed.labels, placed.weights, placed.own, strict=True

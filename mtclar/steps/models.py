@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtclar.errors import MtclarError
 from mtclar.report.card_tables import table
@@ -11,7 +12,15 @@ from mtclar.serving import Bundle
 from mtclar.serving.default import NAME, bundle_cache, default_bundle
 from mtclar.settings import RegisterSettings
 
+if TYPE_CHECKING:
+    from mtclar.features.extract import Predictor
+
 COLUMNS = ["model", "version", "MB", "card", "where"]
+
+
+def open_predictor(model: Predictor | Path | str, registry: RegisterSettings | None) -> Predictor:
+    """Opens the model that `model` names, unless it is open already."""
+    return open_model(model, registry) if isinstance(model, Path | str) else model
 
 
 def open_model(model: Path | str, registry: RegisterSettings | None) -> Bundle:

@@ -14,13 +14,12 @@ import pandas as pd
 from mtclar.data.anchor_rows import Anchors, VideoAnchors
 from mtclar.evaluation.clips import DIMENSIONS
 from mtclar.evaluation.placements import METHODS, Rated, Trials, placements, try_placements
+from mtclar.features.extract import Predictor
 from mtclar.progress import Progress
 from mtclar.report.real_page import Curve
-from mtclar.report.thumbnails import Thumbnails
-from mtclar.settings import LabelSettings
-from mtclar.steps.label_others import Others
-from mtclar.steps.label_video import Predictor, Track, labels_table, read_track
-from mtclar.video import open_video
+from mtclar.settings import ExtractSettings, LabelSettings
+from mtclar.steps.extract import features_of
+from mtclar.steps.label_video import Track, labels_table, track_of
 
 ENDINGS = ("", "_lo", "_hi")
 """Of the columns of a label and of the edges of its band."""
@@ -105,19 +104,24 @@ class ReadClip:
 
 
 def read_clip(
-    path: Path, name: str, ratings: Anchors, predictor: Predictor, s: LabelSettings, progress: Progress
+    path: Path,
+    name: str,
+    ratings: Anchors,
+    predictor: Predictor,
+    s: LabelSettings,
+    extract: ExtractSettings,
+    progress: Progress,
 ) -> ReadClip:
     """Reads a clip to its end and lays its ratings on its frames.
 
     Raises:
         MtclarError: It cannot be read, shows no face, or a rating lies beyond its end.
     """
-    with open_video(path, fps=s.fps) as video:
-        track = read_track(video, predictor, s, Thumbnails(), Others(), progress, name)
-        warnings = video.warnings
+    features, _ = features_of(path, predictor, extract, progress=progress, what=name)
+    track = track_of(features)
     placed = ratings.on_frames(name, track.times_s)
     own = placed.frames[placed.own]
-    notes = [f"'{name}': {note}" for note in (*warnings, *placed.notes)]
+    notes = [f"'{name}': {note}" for note in (*features.notes, *placed.notes)]
     if len(own) < len(placed.frames):
         notes.append(
             f"'{name}': {len(placed.frames) - len(own)} ratings of another face than the one followed left out"

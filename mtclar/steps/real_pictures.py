@@ -12,13 +12,12 @@ from mtclar.data.anchor_rows import VideoAnchors
 from mtclar.data.ratings import RatedPicture
 from mtclar.errors import MtclarError
 from mtclar.evaluation.real import score_portraits
-from mtclar.progress import Progress, silent
-from mtclar.report.thumbnails import Thumbnails
-from mtclar.settings import EvaluateSettings, LabelSettings
-from mtclar.steps.label_others import Others
-from mtclar.steps.label_video import Predictor, labels_table, read_track
+from mtclar.features.extract import Predictor
+from mtclar.progress import Progress
+from mtclar.settings import EvaluateSettings, ExtractSettings, LabelSettings
+from mtclar.steps.extract import features_of
+from mtclar.steps.label_video import labels_table, track_of
 from mtclar.steps.real_clips import ENDINGS, columns_of
-from mtclar.video import open_video
 
 
 def score_pictures(
@@ -26,6 +25,7 @@ def score_pictures(
     pictures: Sequence[RatedPicture],
     predictor: Predictor,
     label: LabelSettings,
+    extract: ExtractSettings,
     progress: Progress,
 ) -> tuple[dict[str, Any] | None, list[dict[str, str]]]:
     """Scores of the pictures that could be labelled, None where none could, and why each of the others could not.
@@ -35,12 +35,13 @@ def score_pictures(
         pictures: With their ratings.
         predictor: The model.
         label: The section `label`.
+        extract: The section `extract`.
         progress: Called for every picture.
     """
     kept, labels, left_out = [], [], []
     for number, picture in enumerate(pictures, start=1):
         try:
-            labels.append(_label(picture.path, predictor, label))
+            labels.append(_label(picture.path, predictor, label, extract))
             kept.append(picture)
         except MtclarError as error:
             left_out.append({"name": picture.path.name, "error": str(error)})
@@ -62,13 +63,12 @@ def score_pictures(
     return found, left_out
 
 
-def _label(path: Path, predictor: Predictor, s: LabelSettings) -> np.ndarray:
+def _label(path: Path, predictor: Predictor, s: LabelSettings, extract: ExtractSettings) -> np.ndarray:
     """Valence and arousal of the largest face of a picture without an anchor, and their band's edges: (3, 2).
 
     Raises:
         MtclarError: It cannot be read, or shows no face.
     """
-    with open_video(path, fps=s.fps) as picture:
-        track = read_track(picture, predictor, s, Thumbnails(), Others(), silent, path.name)
-    table = labels_table(path.name, track, VideoAnchors.none(), predictor, s)
+    features, _ = features_of(path, predictor, extract)
+    table = labels_table(path.name, track_of(features), VideoAnchors.none(), predictor, s)
     return np.concatenate([columns_of(table, ending) for ending in ENDINGS])

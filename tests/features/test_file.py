@@ -14,7 +14,7 @@ from toy_features import DIMENSIONS, toy_features
 
 from mtclar.errors import MtclarError
 from mtclar.features import Faces, file
-from mtclar.features.file import read_features, read_identity, write_features
+from mtclar.features.file import read_features, read_origin, write_features
 
 
 def assert_same(found, given):
@@ -62,9 +62,10 @@ def test_other_programs_read_a_row_per_frame_and_track_and_an_empty_track_withou
     assert json.loads(stored)["video"]["width"] == 640
 
 
-def test_the_identity_is_read_without_the_rows(tmp_path):
+def test_what_it_was_made_from_is_read_without_the_rows(tmp_path):
     write_features(toy_features(), tmp_path / "clip.features")
-    assert read_identity(tmp_path / "clip.features") == {"detector": {"name": "toy", "threshold": 0.5}}
+    identity = {"detector": {"name": "toy", "threshold": 0.5}}
+    assert read_origin(tmp_path / "clip.features") == ("ab" * 32, identity)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9, 0.999])
@@ -73,7 +74,7 @@ def test_a_file_that_is_cut_short_is_refused_in_one_sentence(tmp_path, share):
     write_features(toy_features(n=200), path)
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
-    for read in (read_features, read_identity):
+    for read in (read_features, read_origin):
         with pytest.raises(MtclarError, match=r"clip\.features: .*(cut short or damaged|something else)"):
             read(path)
 

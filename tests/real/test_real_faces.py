@@ -50,7 +50,9 @@ def model():
 def found(real_clips, model, tmp_path_factory):
     settings = load_settings()
     out = tmp_path_factory.mktemp("real") / "out"
-    return evaluate_real.run(settings.evaluate, settings.label, data=real_clips, model=model, out=out).found
+    return evaluate_real.run(
+        settings.evaluate, settings.label, settings.extract, data=real_clips, model=model, out=out
+    ).found
 
 
 def test_the_rated_clip_is_judged_and_others_are_named(found):

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mtclar.data.store import encode
 from mtclar.data.tables import LABELS
-from mtclar.report.label_page import write_index, write_label_page
-from mtclar.report.thumbnails import Thumbnails, choose
+from mtclar.report.label_page import choose, write_index, write_label_page
 
 FACTS = {
     "video": "clip.mp4",
@@ -40,9 +40,9 @@ def labels(n: int = 60) -> pd.DataFrame:
     return table
 
 
-def pictures(n: int = 60) -> dict[int, np.ndarray]:
-    frames = [*range(0, n, max(2, n // 200)), *(i for i in (5, 40) if i < n)]
-    return {i: np.full((40, 60, 3), i % 256, np.uint8) for i in sorted(set(frames))}
+def pictures(n: int = 60) -> dict[tuple[int, int], bytes]:
+    frames = {*range(0, n, max(2, n // 200)), *(i for i in (5, 40) if i < n)}
+    return {(i, 0): encode(np.full((40, 60, 3), i % 256, np.uint8), 80) for i in sorted(frames)}
 
 
 def write(tmp_path, table=None, **options) -> str:
@@ -112,16 +112,10 @@ def test_the_index_leads_to_every_report_and_lists_what_failed(tmp_path):
     assert "1 of 2 videos" in html
 
 
-def test_however_long_the_video_few_pictures_are_kept_and_those_asked_for_are_among_them():
-    thumbnails = Thumbnails(frames=[777], times_s=[12.345])
-    image = np.zeros((90, 160, 3), np.uint8)
-    for i in range(3000):
-        thumbnails.offer(i, i / 25, image)
-    kept = thumbnails.kept()
-    assert {777, 309, 0} <= set(kept)
-    assert len(kept) < 262
-    assert np.diff(list(kept)).max() <= 16
-    assert kept[777].shape == (63, 112, 3)
+def test_an_anchor_without_a_picture_is_shown_by_the_nearest_one():
+    values = np.zeros((100, 2))
+    assert 35 in choose(range(0, 100, 5), [34], values, 3)
+    assert choose([], [34], values, 3) == []
 
 
 @pytest.mark.parametrize("count", [1, 4, 12])

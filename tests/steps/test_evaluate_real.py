@@ -30,6 +30,7 @@ RATED = (0, 2, 5, 8, 9, 11)
 SETTINGS = load_settings(
     overrides=["evaluate.real_anchors=[1, 2, 5, 6]", "evaluate.real_placements=7", "evaluate.bootstrap=100"]
 )
+SECTIONS = SETTINGS.label, SETTINGS.extract
 
 
 def picture(index: int) -> np.ndarray:
@@ -43,7 +44,9 @@ def rate(folder, name: str = "clip", lines=None) -> None:
 
 
 def run(folder, bundle, out, settings=SETTINGS):
-    return evaluate_real.run(settings.evaluate, settings.label, data=folder, model=str(bundle), out=out)
+    return evaluate_real.run(
+        settings.evaluate, settings.label, settings.extract, data=folder, model=str(bundle), out=out
+    )
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,9 @@ def test_the_labels_that_are_scored_are_those_of_mtclar_label(judged, bundle, tm
         anchors = tmp_path / "anchors.csv"
         anchors.write_text(f"video_id,frame,valence,arousal\nclip,{row.frame},{row.valence},{row.arousal}\n")
         out = tmp_path / f"at{row.frame}"
-        label.run(SETTINGS.label, videos=[folder / "clip.mp4"], anchors=anchors, model=str(bundle), out=out)
+        label.run(
+            SETTINGS.label, SETTINGS.extract, videos=[folder / "clip.mp4"], anchors=anchors, model=str(bundle), out=out
+        )
         table = pd.read_csv(out / "clip.va.csv").set_index("frame")
         rest = rated[rated["frame"] != row.frame]
         for name, found in errors.items():
@@ -124,7 +129,9 @@ def test_the_labels_that_are_scored_are_those_of_mtclar_label(judged, bundle, tm
 
 def test_without_an_anchor_the_labels_are_those_of_mtclar_label_without_an_anchors_file(judged, bundle, tmp_path):
     folder, _, result = judged
-    label.run(SETTINGS.label, videos=[folder / "clip.mp4"], anchors=None, model=str(bundle), out=tmp_path)
+    label.run(
+        SETTINGS.label, SETTINGS.extract, videos=[folder / "clip.mp4"], anchors=None, model=str(bundle), out=tmp_path
+    )
     table = pd.read_csv(tmp_path / "clip.va.csv").set_index("frame")
     ratings = pd.read_csv(folder / "clip_labels.csv").set_index("frame").drop(index=[11])
     for name in ("valence", "arousal"):

@@ -6,25 +6,25 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from bright_clip import CALIBRATION, PLAIN, TIMES_MS, write_anchors
+from bright_clip import CALIBRATION, EXTRACT, PLAIN, TIMES_MS, write_anchors
 from toy_bundle import toy_bundle
 
 from mtclar.data.tables import LABELS, read_table
 from mtclar.errors import MtclarError
 from mtclar.evaluation.kriging_fit import START
 from mtclar.faces import Face
+from mtclar.features.one_face import Follower
 from mtclar.labelling import Kriging
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings
 from mtclar.steps import label
-from mtclar.steps.label_video import Follower
 
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory, clip, bundle):
     out = tmp_path_factory.mktemp("out") / "labels"
     anchors = write_anchors(out.parent, "clip,0,-0.5,0.1", "clip,6,0.25,0.2", "clip,9,0.9,0.9")
-    result = label.run(PLAIN, videos=[clip], anchors=anchors, model=str(bundle), out=out)
+    result = label.run(PLAIN, EXTRACT, videos=[clip], anchors=anchors, model=str(bundle), out=out)
     return out, result, read_table(out / "clip.va.parquet", LABELS)
 
 
@@ -76,7 +76,7 @@ def test_a_face_that_is_away_for_a_moment_leaves_interpolated_labels_where_what_
     model = toy_bundle(tmp_path / "kriging", calibration=calibration)
     anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1", "clip,9,0.9,0.9")
     chosen = PLAIN.model_copy(update={"fusion": "kriging"})
-    label.run(chosen, videos=[clip], anchors=anchors, model=str(model), out=tmp_path / "out")
+    label.run(chosen, EXTRACT, videos=[clip], anchors=anchors, model=str(model), out=tmp_path / "out")
     table = read_table(tmp_path / "out" / "clip.va.parquet", LABELS)
     # The anchor of frame 9 shows no face, yet what lies between the last face and it is known in part.
     assert table["source"][8:].tolist() == ["interpolated", "anchor", "none", "none"]
@@ -92,7 +92,7 @@ def test_kriged_labels_have_bands_that_widen_away_from_the_anchors(clip, tmp_pat
     }
     bundle = toy_bundle(tmp_path / "bundle", calibration=calibration)
     anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1")
-    label.run(load_settings().label, videos=[clip], anchors=anchors, model=str(bundle), out=tmp_path / "out")
+    label.run(load_settings().label, EXTRACT, videos=[clip], anchors=anchors, model=str(bundle), out=tmp_path / "out")
     rows = read_table(tmp_path / "out" / "clip.va.parquet", LABELS)
     rows = rows[rows["source"] == "model"]
     half = (rows["valence_hi"] - rows["valence"]).to_numpy()
@@ -105,7 +105,9 @@ def test_kriged_labels_have_bands_that_widen_away_from_the_anchors(clip, tmp_pat
 def test_kriging_with_a_model_that_carries_none_is_refused_in_one_sentence(clip, bundle, tmp_path):
     anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1")
     with pytest.raises(MtclarError, match="needs what 'mtclar evaluate' measures"):
-        label.run(load_settings().label, videos=[clip], anchors=anchors, model=str(bundle), out=tmp_path / "out")
+        label.run(
+            load_settings().label, EXTRACT, videos=[clip], anchors=anchors, model=str(bundle), out=tmp_path / "out"
+        )
 
 
 def test_csv_and_parquet_hold_the_same_and_the_csv_is_plain(labelled):
@@ -143,15 +145,17 @@ def test_the_facts_lie_beside_the_csv_and_in_the_parquet_file(labelled, bundle):
 
 def test_labelling_twice_writes_the_same_bytes(labelled, clip, bundle, settings, tmp_path):
     out, _, _ = labelled
-    label.run(settings, videos=[clip], anchors=out.parent / "anchors.csv", model=bundle, out=tmp_path / "again")
+    label.run(
+        settings, EXTRACT, videos=[clip], anchors=out.parent / "anchors.csv", model=bundle, out=tmp_path / "again"
+    )
     for name in ("clip.va.csv", "clip.va.json", "clip.html", "summary.json", "index.html"):
         assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes(), name
 
 
 def test_the_size_of_a_batch_changes_nothing(labelled, clip, bundle, settings, tmp_path):
     out, _, table = labelled
-    small = settings.model_copy(update={"batch": 3})
-    label.run(small, videos=[clip], anchors=out.parent / "anchors.csv", model=bundle, out=tmp_path / "o")
+    small = EXTRACT.model_copy(update={"batch": 3})
+    label.run(settings, small, videos=[clip], anchors=out.parent / "anchors.csv", model=bundle, out=tmp_path / "o")
     again = read_table(tmp_path / "o" / "clip.va.parquet", LABELS)
     np.testing.assert_allclose(again["valence"], table["valence"], atol=1e-6)
 
@@ -163,13 +167,13 @@ def test_a_model_folder_with_a_changed_file_is_refused(clip, settings, tmp_path)
     (folder / "pair.onnx").write_bytes(data)
     anchors = write_anchors(tmp_path, "clip,0,0,0")
     with pytest.raises(MtclarError, match="changed since"):
-        label.run(settings, videos=[clip], anchors=anchors, model=folder, out=tmp_path / "out")
+        label.run(settings, EXTRACT, videos=[clip], anchors=anchors, model=folder, out=tmp_path / "out")
 
 
 def test_a_model_without_calibration_gives_labels_without_a_band_and_says_so(clip, settings, tmp_path):
     anchors = write_anchors(tmp_path, "clip,0,0,0")
     folder, out = toy_bundle(tmp_path / "bundle"), tmp_path / "out"
-    result = label.run(settings, videos=[clip], anchors=anchors, model=folder, out=out)
+    result = label.run(settings, EXTRACT, videos=[clip], anchors=anchors, model=folder, out=out)
     table = read_table(out / "clip.va.parquet", LABELS)
     assert table["valence"][:8].notna().all()
     assert table["valence_lo"][1:].isna().all()
@@ -184,6 +188,7 @@ def test_a_registry_model_without_mlflow_is_refused_in_a_sentence(clip, settings
     with pytest.raises(MtclarError, match="registry"):
         label.run(
             settings,
+            EXTRACT,
             videos=[clip],
             anchors=anchors,
             model="models:/mtclar@champion",
@@ -196,10 +201,12 @@ def test_progress_counts_the_frames(clip, bundle, settings, tmp_path):
     seen = []
     label.run(
         settings,
+        EXTRACT,
         videos=[clip],
         anchors=write_anchors(tmp_path, "clip,0,0,0"),
         model=bundle,
         out=tmp_path / "out",
+        force=True,
         progress=lambda done, total, what="": seen.append((done, total, what)),
     )
     assert seen[-1] == (12, 12, "clip.mp4")
@@ -218,15 +225,15 @@ def test_the_face_followed_is_the_one_that_was_there_not_the_largest_nor_a_stran
 
 def test_the_real_clip_of_one_man_shows_his_face_in_all_but_two_frames(real_faces, bundle, settings, tmp_path):
     anchors, clip = real_faces / "single_face_anchors.csv", real_faces / "single_face.mp4"
-    result = label.run(settings, videos=[clip], anchors=anchors, model=bundle, out=tmp_path)
+    result = label.run(settings, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=tmp_path)
     assert result.videos[0].frames == 72
     assert result.videos[0].faces >= 70
 
 
 def test_the_real_clip_whose_face_leaves_has_a_row_for_every_frame(real_faces, bundle, settings, tmp_path):
     anchors = write_anchors(tmp_path, "face_noface,0,0,0")
-    quick = settings.model_copy(update={"long_side": 400})
-    label.run(quick, videos=[real_faces / "face_noface.mov"], anchors=anchors, model=bundle, out=tmp_path)
+    quick = EXTRACT.model_copy(update={"long_side": 400})
+    label.run(settings, quick, videos=[real_faces / "face_noface.mov"], anchors=anchors, model=bundle, out=tmp_path)
     table = read_table(tmp_path / "face_noface.va.parquet", LABELS)
     assert len(table) == 169
     assert (table["status"][:70] == "ok").all()

@@ -3,7 +3,7 @@ import os
 
 import pandas as pd
 import pytest
-from bright_clip import picture, write_anchors
+from bright_clip import EXTRACT, picture, write_anchors
 from make_video import write_video
 
 from mtclar.errors import MtclarError, PartialFailureError
@@ -22,23 +22,24 @@ def test_in_a_folder_the_good_videos_are_labelled_and_the_bad_ones_listed(clip, 
     names = ("good", "empty", "text", "nobody")
     anchors = write_anchors(tmp_path, *(f"{name},0,0.1,0.1" for name in names), "short,2,0,0")
     with pytest.raises(PartialFailureError) as caught:
-        label.run(settings, videos=[videos], anchors=anchors, model=bundle, out=out)
+        label.run(settings, EXTRACT, videos=[videos], anchors=anchors, model=bundle, out=out)
     assert caught.value.exit_code == 3
     for words in (
-        "1 of 6",
+        "2 of 6",
         "empty.mp4: the file is empty",
         "holds text",
         "no face was found",
         "has 2 frames",
-        "unasked",
     ):
         assert words in str(caught.value)
     assert sorted(path.name for path in out.iterdir()) == [
         "good.html", "good.va.csv", "good.va.json", "good.va.parquet", "index.html", "summary.json",
+        "unasked.html", "unasked.va.csv", "unasked.va.json", "unasked.va.parquet",
     ]  # fmt: skip
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
-    assert [entry["video_id"] for entry in summary["labelled"]] == ["good"]
-    assert len(summary["failed"]) == 5
+    assert [entry["video_id"] for entry in summary["labelled"]] == ["good", "unasked"]
+    assert len(summary["failed"]) == 4
+    assert set(pd.read_csv(out / "unasked.va.csv")["source"]) == {"zero-shot", "none"}
 
 
 def test_where_every_video_is_bad_nothing_is_left_behind(bundle, settings, tmp_path):
@@ -46,7 +47,7 @@ def test_where_every_video_is_bad_nothing_is_left_behind(bundle, settings, tmp_p
         (tmp_path / f"{name}.mp4").write_bytes(b"")
     anchors = write_anchors(tmp_path, "a,0,0,0", "b,0,0,0")
     with pytest.raises(MtclarError, match="none of the 2 videos") as caught:
-        label.run(settings, videos=[tmp_path], anchors=anchors, model=bundle, out=tmp_path / "out")
+        label.run(settings, EXTRACT, videos=[tmp_path], anchors=anchors, model=bundle, out=tmp_path / "out")
     assert not isinstance(caught.value, PartialFailureError)
     assert not (tmp_path / "out").exists()
 
@@ -56,7 +57,7 @@ def test_videos_of_the_same_name_are_told_apart_by_their_folder(clip, bundle, se
         (tmp_path / "videos" / day).mkdir(parents=True)
         (tmp_path / "videos" / day / "clip.mp4").write_bytes(clip.read_bytes())
     anchors = write_anchors(tmp_path, "mon/clip,0,0,0", "tue/clip.mp4,0,0.5,0")
-    label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=tmp_path / "out")
+    label.run(settings, EXTRACT, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=tmp_path / "out")
     first = [pd.read_csv(tmp_path / "out" / day / "clip.va.csv")["valence"][0] for day in ("mon", "tue")]
     assert first == [0.0, 0.5]
 
@@ -68,14 +69,16 @@ def test_a_video_whose_name_is_no_text_is_listed_and_the_others_are_labelled(cli
             file.write(clip.read_bytes())
     anchors, out = write_anchors(tmp_path, "clip,0,0,0"), tmp_path / "out"
     with pytest.raises(PartialFailureError, match=r"caf\\xe9\.mp4: the file's name is not UTF-8"):
-        label.run(settings, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=out)
+        label.run(settings, EXTRACT, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=out)
     assert json.loads((out / "summary.json").read_text())["failed"][0]["video"] == "caf\\xe9.mp4"
     assert "xe9.mp4" in (out / "index.html").read_text()
 
 
 def test_other_files_in_the_folder_are_left_alone(clip, bundle, settings, tmp_path):
     (tmp_path / "thesis.txt").write_text("my life's work")
-    label.run(settings, videos=[clip], anchors=write_anchors(tmp_path, "clip,0,0,0"), model=bundle, out=tmp_path)
+    label.run(
+        settings, EXTRACT, videos=[clip], anchors=write_anchors(tmp_path, "clip,0,0,0"), model=bundle, out=tmp_path
+    )
     assert (tmp_path / "thesis.txt").read_text() == "my life's work"
     assert not list(tmp_path.glob("*.part"))
 
@@ -88,7 +91,13 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(clip, bundl
     calls = []
     with pytest.raises(MtclarError, match="cannot be written"):
         label.run(
-            settings, videos=[clip], anchors=anchors, model=bundle, out=out, progress=lambda *args: calls.append(args)
+            settings,
+            EXTRACT,
+            videos=[clip],
+            anchors=anchors,
+            model=bundle,
+            out=out,
+            progress=lambda *args: calls.append(args),
         )
     assert not calls
     assert (tmp_path / "file").read_text() == "in the way"
@@ -97,10 +106,12 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(clip, bundl
 def test_an_unknown_video_in_the_anchors_is_refused_by_name(clip, bundle, settings, tmp_path):
     anchors = write_anchors(tmp_path, "clip,0,0,0", "clipp,0,0,0")
     with pytest.raises(MtclarError, match=r"line 3: unknown video 'clipp' \(did you mean 'clip'\?\)"):
-        label.run(settings, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out")
+        label.run(settings, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out")
 
 
 def test_a_video_that_is_not_there_is_said_before_anything_about_its_anchors(bundle, settings, tmp_path):
     anchors = write_anchors(tmp_path, "clip,0,0,0")
     with pytest.raises(MtclarError, match=r"gone\.mp4: no such video"):
-        label.run(settings, videos=[tmp_path / "gone.mp4"], anchors=anchors, model=bundle, out=tmp_path / "out")
+        label.run(
+            settings, EXTRACT, videos=[tmp_path / "gone.mp4"], anchors=anchors, model=bundle, out=tmp_path / "out"
+        )

@@ -4,14 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from bright_clip import CALIBRATION, GONE, TIMES_MS
+from bright_clip import CALIBRATION, EXTRACT, GONE, TIMES_MS
 from make_video import write_video
 from toy_bundle import toy_bundle
 from typer.testing import CliRunner
 
 from mtclar.cli import app
 from mtclar.data.tables import LABELS, read_table
-from mtclar.errors import MtclarError
 from mtclar.evaluation.kriging_fit import START
 from mtclar.labelling import Kriging
 from mtclar.serving import default
@@ -34,7 +33,7 @@ def able(tmp_path_factory):
 
 def labelled(clip, able, out, fusion="kriging"):
     s = load_settings(overrides=[f"label.fusion={fusion}"]).label
-    result = label.run(s, videos=[clip], anchors=None, model=able, out=out)
+    result = label.run(s, EXTRACT, videos=[clip], anchors=None, model=able, out=out)
     return result, read_table(out / "clip.va.parquet", LABELS)
 
 
@@ -86,7 +85,7 @@ def test_of_several_videos_the_terminal_says_it_once(clip, able, tmp_path):
     for name in ("one", "two"):
         (videos / f"{name}.mp4").write_bytes(clip.read_bytes())
     s = load_settings(overrides=["label.fusion=time"]).label
-    result = label.run(s, videos=[videos], anchors=None, model=able, out=tmp_path / "out")
+    result = label.run(s, EXTRACT, videos=[videos], anchors=None, model=able, out=tmp_path / "out")
     assert len(result.videos) == 2
     assert str(result).count(label.ZERO_SHOT) == 1
 
@@ -100,15 +99,19 @@ def test_a_picture_is_labelled_too(able, tmp_path):
     assert table["source"][0] == "zero-shot"
 
 
-def test_a_video_that_the_anchors_file_leaves_out_is_still_an_error_that_says_what_to_do(clip, able, tmp_path):
+def test_a_video_that_the_anchors_file_leaves_out_is_labelled_without_anchors_and_that_is_said(clip, able, tmp_path):
     videos = tmp_path / "videos"
     videos.mkdir()
     for name in ("one", "two"):
         (videos / f"{name}.mp4").write_bytes(clip.read_bytes())
     anchors = tmp_path / "anchors.csv"
     anchors.write_text("video_id,frame,valence,arousal\none,0,0.1,0.1\n", encoding="utf-8")
-    with pytest.raises(MtclarError, match=r"no anchor for 'two'.*label it without --anchors"):
-        label.run(load_settings().label, videos=[videos], anchors=anchors, model=able, out=tmp_path / "out")
+    s = load_settings()
+    result = label.run(s.label, s.extract, videos=[videos], anchors=anchors, model=able, out=tmp_path / "out")
+    assert [label.ZERO_SHOT in video.notes for video in result.videos] == [False, True]
+    assert "two.mp4: note: " + label.ZERO_SHOT in str(result)
+    facts = json.loads((tmp_path / "out" / "two.va.json").read_text())
+    assert (facts["anchors"], facts["anchors_file"]) == ([], None)
 
 
 def test_on_the_command_line_a_video_is_enough(clip, able, tmp_path, monkeypatch):

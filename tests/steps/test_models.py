@@ -108,9 +108,14 @@ def test_no_such_model_is_one_sentence(tmp_path: Path) -> None:
 def test_the_card_stands_in_the_footer_of_every_page_of_labels(carded: Path, tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", [0, 40], lambda i: with_face())
     (tmp_path / "anchors.csv").write_text("video_id,frame,valence,arousal\nclip,0,-0.2,0.1\n", encoding="utf-8")
-    settings = load_settings(overrides=["label.fusion=time"]).label
+    settings = load_settings(overrides=["label.fusion=time"])
     label.run(
-        settings, videos=[tmp_path / "clip.mp4"], anchors=tmp_path / "anchors.csv", model=carded, out=tmp_path / "out"
+        settings.label,
+        settings.extract,
+        videos=[tmp_path / "clip.mp4"],
+        anchors=tmp_path / "anchors.csv",
+        model=carded,
+        out=tmp_path / "out",
     )
     for page in ("clip.html", "index.html"):
         words = (tmp_path / "out" / page).read_text(encoding="utf-8")

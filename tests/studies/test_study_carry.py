@@ -201,7 +201,7 @@ def test_a_run_ends_in_a_table_and_what_is_finished_is_not_done_again(
 
 def test_real_clips_are_read_again_when_a_rating_changes(people, real, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    s = load_settings().label
+    s = load_settings().extract
     like = people
     first = carry_faces.real_store(real, like, s)
     before = (first / "store.json").read_text()
