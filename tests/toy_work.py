@@ -60,7 +60,7 @@ class Writing:
 
     def __call__(self, value, progress):
         inputs = {"value": value}
-        with OutFolder(self.folder / "out") as out:
+        with OutFolder(self.folder / "out", "label") as out:
             if out.finished(value, inputs) is not None:
                 return "skipped"
             time.sleep(self.pause_s)

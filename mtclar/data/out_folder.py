@@ -2,8 +2,8 @@
 
 Besides the files for people the folder holds `.mtclar/`:
 
-    videos/NAME.json    the manifest of a video: its files with their sha256, and what they follow from
-    failed/NAME.json    why a video could not be done, until it is
+    VERB/NAME.json      the manifest of a video: its files with their sha256, and what they follow from
+    VERB-failed/NAME.json    why a video could not be done, until it is
     lock                held (flock) by whoever moves files into the folder
     NAME.*.part         what a process is making; removed when that process is dead
     NAME.*.ready        what was whole and is being moved; whoever takes the lock next ends the move
@@ -39,18 +39,20 @@ SCHEMA_VERSION = 1
 
 @dataclass
 class Stage:
-    """Where the files of one video are made.
+    """Where the files of one video are made, and what their manifest says; all of it plain JSON.
 
     Attributes:
         path: An empty folder of its own.
-        inputs: What the files follow from (sha256 of the video, anchors, settings, model); plain JSON. A later call
-            with the same inputs need not make them again.
-        row: What an index says of the video; plain JSON.
+        inputs: What the files follow from (sha256 of the video, anchors, settings, model). A later call with the same
+            inputs need not make them again.
+        row: What an index says of the video.
+        source: Where the video was read from, where that tells whether it has changed since.
     """
 
     path: Path
     inputs: dict[str, Any] = field(default_factory=dict)
     row: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,11 @@ class Contents:
 class OutFolder:
     """A folder to write into.
 
-    It is tried at once, so that nobody waits for labels that cannot be written; and it is gone again if nothing came
-    of it.
+    Entered, it is tried at once, so that nobody waits for labels that cannot be written; and left, it is gone again if
+    nothing came of it. It may be sent to other processes, which make their files in it without entering it again.
 
     Example:
-        with OutFolder(Path("labels")) as folder:
+        with OutFolder(Path("labels"), "label") as folder:
             if folder.finished("clip", inputs) is None:
                 with folder.stage("clip") as stage:
                     (stage.path / "clip.va.csv").write_text(text)
@@ -81,9 +83,16 @@ class OutFolder:
             folder.write_index(lambda path, contents: (path / "index.html").write_text(page(contents.rows)))
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, verb: str) -> None:
+        """`verb`: what makes the files; the videos of each verb have their own manifests."""
+        self.path, self.verb = path, verb
         self.state = path / STATE
+        self._made = False
+
+    @property
+    def failed(self) -> str:
+        """Where failures are kept."""
+        return f"{self.verb}-failed"
 
     def __enter__(self) -> OutFolder:
         self._made = not self.path.exists()
@@ -94,9 +103,9 @@ class OutFolder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with suppress(OSError), self._locked():
             remove_dead_parts(self.state)
-            contents = self.contents()
             busy = any(path.name.endswith(PART) for path in self.state.iterdir())
-            if not contents.rows and not busy:
+            done = any("-failed" not in path.relative_to(self.state).parts[0] for path in self.state.rglob("*.json"))
+            if not busy and not done:
                 shutil.rmtree(self.state)
                 if self._made:
                     self.path.rmdir()  # fails where it is not empty
@@ -119,6 +128,7 @@ class OutFolder:
             manifest = {
                 "schema_version": SCHEMA_VERSION,
                 "tool_version": __version__,
+                "verb": self.verb,
                 "name": name,
                 "files": {
                     (place.parent / path.relative_to(stage.path).as_posix()).as_posix(): file_sha256(path)
@@ -126,6 +136,7 @@ class OutFolder:
                 },
                 "inputs": stage.inputs,
                 "row": stage.row,
+                "source": stage.source,
             }
             write_json(part / _MANIFEST, manifest)
             self._publish(part, manifest)
@@ -139,7 +150,7 @@ class OutFolder:
 
     def manifest(self, name: str) -> dict[str, Any] | None:
         """The manifest of a video that is done."""
-        return _read(self.state / "videos" / f"{safe(name)}.json")
+        return _read(self.state / self.verb / f"{safe(name)}.json")
 
     def fetch(self, file: str) -> Path | None:
         """Where a file of this folder can be read, if it is there."""
@@ -153,12 +164,12 @@ class OutFolder:
             MtclarError: It cannot be written.
         """
         with self._said(), self._locked():
-            self._write_state(f"failed/{safe(name)}.json", {"name": name, "sentence": sentence})
+            self._write_state(f"{self.failed}/{safe(name)}.json", {"name": name, "sentence": sentence})
 
     def contents(self) -> Contents:
         """What stands in the folder now."""
-        rows = {kept["name"]: kept["row"] for kept in self._kept("videos") if self._shows(kept["files"])}
-        return Contents(rows, {kept["name"]: kept["sentence"] for kept in self._kept("failed")})
+        rows = {kept["name"]: kept["row"] for kept in self._kept(self.verb) if self._shows(kept["files"])}
+        return Contents(rows, {kept["name"]: kept["sentence"] for kept in self._kept(self.failed)})
 
     def write_index(self, write: Callable[[Path, Contents], None]) -> None:
         """Makes the files that tell of all videos: `write` gets an empty folder for them and what to tell.
@@ -170,7 +181,7 @@ class OutFolder:
         """
         with self._said(), self._locked(), own_part(self.state, "index") as part:
             write(part, self.contents())
-            taken = {file for kept in self._kept("videos") for file in kept["files"]}
+            taken = {file for kept in self._kept(self.verb) for file in kept["files"]}
             for file in sorted(part.iterdir()):
                 if file.name not in taken:
                     os.replace(file, self.path / file.name)
@@ -191,8 +202,8 @@ class OutFolder:
 
     def _move(self, ready: Path, manifest: dict[str, Any]) -> None:
         """Moves a set, or what is left of it, to its place; the manifest last. Only under the lock."""
-        place = safe(manifest["name"])
-        kept = self.state / "videos" / f"{place}.json"
+        place, verb = safe(manifest["name"]), manifest["verb"]
+        kept = self.state / verb / f"{place}.json"
         for file in set((_read(kept) or manifest)["files"]) - set(manifest["files"]):
             (self.path / safe(file)).unlink(missing_ok=True)
         for file in manifest["files"]:
@@ -200,8 +211,8 @@ class OutFolder:
             if made.is_file():
                 (self.path / file).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(made, self.path / file)
-        self._write_state(f"videos/{place}.json", manifest)
-        (self.state / "failed" / f"{place}.json").unlink(missing_ok=True)
+        self._write_state(f"{verb}/{place}.json", manifest)
+        (self.state / f"{verb}-failed" / f"{place}.json").unlink(missing_ok=True)
         shutil.rmtree(ready)
 
     def _shows(self, files: Iterable[str]) -> bool:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -19,74 +17,76 @@ from typing import Any
 
 from mtclar import storage
 from mtclar.data.out_folder import LOG, STATE, Contents, OutFolder, safe, write_json
+from mtclar.data.whole import scratch
 from mtclar.errors import MtclarError
 
 TRIES = 20
 """Two calls that put the same video again and again give up after this many times."""
 
 
-def open_out(place: str | Path) -> OutFolder:
-    """The output folder at a local path or below an address `s3://bucket/prefix`."""
-    return S3OutFolder(str(place)) if storage.is_remote(place) else OutFolder(Path(place))
+def open_out(place: str | Path, verb: str) -> OutFolder:
+    """The output folder at a local path or below an address `s3://bucket/prefix`; see `OutFolder`."""
+    return S3OutFolder(str(place), verb) if storage.is_remote(place) else OutFolder(Path(place), verb)
 
 
 class S3OutFolder(OutFolder):
     """As `OutFolder`, below an address on S3."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, verb: str) -> None:
         self.uri = uri.rstrip("/")
-        self._scratch = Path(tempfile.mkdtemp(prefix="mtclar-out-"))
-        super().__init__(self._scratch / "out")
+        super().__init__(Path(), verb)
 
     def __enter__(self) -> S3OutFolder:
-        try:
-            self._put_json("tried", {})
-            storage.remove(self._at(STATE, "tried"))
-        except MtclarError:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            raise
+        self._put_json("tried", {})
+        storage.remove(self._at(STATE, "tried"))
+        self._here = scratch("out")
+        self.path = self._here.__enter__()
+        self.state = self.path / STATE
         return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_here"}  # stays with whoever entered
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         try:
             self._put_log()
-            if not storage.list_files(self._at(STATE, "videos")):
-                for file in storage.list_files(self._at(STATE)):
-                    storage.remove(file.uri)
+            state = [file.uri for file in storage.list_files(self._at(STATE))]
+            if all("-failed/" in uri.removeprefix(self._at(STATE)) for uri in state):
+                for uri in state:
+                    storage.remove(uri)
         finally:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._here.__exit__(kind, error, at)
 
     def manifest(self, name: str) -> dict[str, Any] | None:
-        content = storage.read(self._at(STATE, "videos", f"{safe(name)}.json"))
+        content = storage.read(self._at(STATE, self.verb, f"{safe(name)}.json"))
         return None if content is None else json.loads(content)
 
     def fetch(self, file: str) -> Path | None:
         uri = self._at(str(safe(file)))
-        return storage.download(uri, (self._scratch / "in" / safe(file)).parent) if storage.exists(uri) else None
+        return storage.download(uri, (self.path / "fetched" / safe(file)).parent) if storage.exists(uri) else None
 
     def fail(self, name: str, sentence: str) -> None:
-        self._put_json(f"failed/{safe(name)}.json", {"name": name, "sentence": sentence})
+        self._put_json(f"{self.failed}/{safe(name)}.json", {"name": name, "sentence": sentence})
 
     def write_index(self, write: Callable[[Path, Contents], None]) -> None:
         for _ in range(TRIES):
             before = self._state_of_all()
-            with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
-                write(Path(folder), self.contents())
-                taken = {file for kept in self._kept("videos") for file in kept["files"]}
-                for file in sorted(Path(folder).iterdir()):
+            with scratch("index") as folder:
+                write(folder, self.contents())
+                taken = {file for kept in self._kept(self.verb) for file in kept["files"]}
+                for file in sorted(folder.iterdir()):
                     if file.name not in taken:
                         storage.upload(file, self._at(file.name))
             if self._state_of_all() == before:
                 return
 
     def log(self, text: str) -> str:
-        self.path.mkdir(exist_ok=True)
         super().log(text)
         return self._at(LOG)
 
     def _publish(self, part: Path, manifest: dict[str, Any]) -> None:
         place = safe(manifest["name"])
-        kept = f"videos/{place}.json"
+        kept = f"{self.verb}/{place}.json"
         for _ in range(TRIES):
             earlier = self.manifest(manifest["name"]) or manifest
             storage.remove(self._at(STATE, kept))
@@ -97,7 +97,7 @@ class S3OutFolder(OutFolder):
             self._put_json(kept, manifest)
             ours = all(self._holds(*file) for file in manifest["files"].items())
             if ours and self.manifest(manifest["name"]) == manifest:
-                storage.remove(self._at(STATE, "failed", f"{place}.json"))
+                storage.remove(self._at(STATE, self.failed, f"{place}.json"))
                 return
             time.sleep(random.uniform(0.1, 1))  # noqa: S311 (so that two calls do not go on in step)
         raise MtclarError(f"{self._at(str(place))}: another call writes the same video again and again; let it end.")
@@ -113,12 +113,12 @@ class S3OutFolder(OutFolder):
         return sorted((json.loads(text) for text in contents if text is not None), key=lambda kept: kept["name"])
 
     def _state_of_all(self) -> set[storage.RemoteFile]:
-        return {file for kind in ("videos", "failed") for file in storage.list_files(self._at(STATE, kind))}
+        return {file for kind in (self.verb, self.failed) for file in storage.list_files(self._at(STATE, kind))}
 
     def _put_json(self, file: str, content: dict[str, Any]) -> None:
-        path = self._scratch / "put.json"
-        write_json(path, content)
-        storage.upload(path, self._at(STATE, file))
+        with scratch("state") as folder:
+            write_json(folder / "put.json", content)
+            storage.upload(folder / "put.json", self._at(STATE, file))
 
     def _put_log(self) -> None:
         log = self.path / LOG

@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,18 +83,18 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def own_part(parent: Path, name: str) -> Iterator[Path]:
+def own_part(parent: Path, name: str, *, private: bool = False) -> Iterator[Path]:
     """A new folder `parent/NAME.PID-RANDOM.part` of this process, which is gone when the block ends unless renamed.
 
     Parts of the same name that dead processes left are removed first. Where the file system knows no locks, nothing
-    of others is removed.
+    of others is removed. A `private` one is for the eyes of its user only.
 
     Raises:
         OSError: `parent` cannot be written.
     """
     parent.mkdir(parents=True, exist_ok=True)
     remove_dead_parts(parent, name)
-    part, lock = _new_part(parent, name)
+    part, lock = _new_part(parent, name, 0o700 if private else 0o777)
     try:
         yield part
     finally:
@@ -114,11 +115,11 @@ def remove_dead_parts(parent: Path, name: str = "") -> None:
                     os.close(handle)
 
 
-def _new_part(parent: Path, name: str) -> tuple[Path, int]:
+def _new_part(parent: Path, name: str, mode: int) -> tuple[Path, int]:
     """A new part and the open file that locks it."""
     while True:
         part = parent / f"{name[:_NAME_LENGTH]}.{os.getpid()}-{secrets.token_hex(4)}{PART}"
-        part.mkdir()
+        part.mkdir(mode)
         with suppress(FileNotFoundError):  # taken for a dead one between the two lines
             handle = os.open(part, os.O_RDONLY)
             with suppress(OSError):  # no locks here
@@ -126,6 +127,13 @@ def _new_part(parent: Path, name: str) -> tuple[Path, int]:
             if _is_open(handle, part):
                 return part, handle
             os.close(handle)
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """A new empty folder for files of the moment; one that a killed process left is removed by the next that asks."""
+    with own_part(Path(tempfile.gettempdir()), f"mtclar-{name}", private=True) as folder:
+        yield folder
 
 
 @contextmanager

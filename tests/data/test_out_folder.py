@@ -15,7 +15,7 @@ TOUCHING = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 
 def write(out: Path, word: str, name: str = "clip", files=FILES) -> None:
     """One call that makes one video."""
-    with OutFolder(out) as folder:
+    with OutFolder(out, "label") as folder:
         with folder.stage(name) as stage:
             for file in files:
                 (stage.path / file).write_text(word)
@@ -57,7 +57,7 @@ def test_the_files_of_a_video_appear_together_and_the_index_tells_of_all(tmp_pat
 
 def test_after_an_error_the_earlier_files_are_there_and_nothing_of_the_new_ones(tmp_path):
     write(tmp_path, "one")
-    with pytest.raises(RuntimeError), OutFolder(tmp_path) as folder, folder.stage("clip") as stage:
+    with pytest.raises(RuntimeError), OutFolder(tmp_path, "label") as folder, folder.stage("clip") as stage:
         (stage.path / FILES[0]).write_text("two")
         raise RuntimeError
     assert words(tmp_path) == {"one"}
@@ -65,18 +65,18 @@ def test_after_an_error_the_earlier_files_are_there_and_nothing_of_the_new_ones(
 
 
 def test_a_folder_of_which_nothing_came_is_gone_again_but_never_what_somebody_else_put_there(tmp_path):
-    with OutFolder(tmp_path / "out") as folder:
+    with OutFolder(tmp_path / "out", "label") as folder:
         folder.fail("clip", "it was no video.")
     assert not (tmp_path / "out").exists()
     (tmp_path / "mine").write_text("x")
-    with OutFolder(tmp_path):
+    with OutFolder(tmp_path, "label"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_video_is_finished_while_its_inputs_and_its_files_are_the_same(tmp_path):
     write(tmp_path, "one")
-    with OutFolder(tmp_path) as folder:
+    with OutFolder(tmp_path, "label") as folder:
         assert folder.finished("clip", {"word": "one"}) == {"said": "one"}
         assert folder.finished("clip", {"word": "two"}) is None
         assert folder.finished("other", {"word": "one"}) is None
@@ -86,12 +86,12 @@ def test_a_video_is_finished_while_its_inputs_and_its_files_are_the_same(tmp_pat
 
 def test_a_failure_is_told_until_the_video_is_done_and_what_was_removed_is_not_told(tmp_path):
     write(tmp_path, "one", "other", ["other.csv"])
-    with OutFolder(tmp_path) as folder:
+    with OutFolder(tmp_path, "label") as folder:
         folder.fail("clip", "it was no video.")
         assert folder.contents().failed == {"clip": "it was no video."}
     write(tmp_path, "one")
     (tmp_path / "other.csv").unlink()
-    with OutFolder(tmp_path) as folder:
+    with OutFolder(tmp_path, "label") as folder:
         assert folder.contents().failed == {}
         assert list(folder.contents().rows) == ["clip"]
 
@@ -115,7 +115,7 @@ def test_killed_at_any_moment_a_call_leaves_one_whole_set_and_what_is_finished_s
         if not killed_at(kills + 1, out, "new"):
             break
         kills += 1
-        with OutFolder(out) as folder:
+        with OutFolder(out, "label") as folder:
             found = words(out)
             assert len(found) == 1, f"killed at {kills}: files of two calls"
             assert folder.finished("clip", {"word": found.pop()}) is not None
@@ -141,7 +141,7 @@ def test_calls_at_once_leave_all_videos_in_the_index_and_of_one_video_one_whole_
             mixed.append(words(tmp_path) != {contents.rows["clip"]["said"]})
 
     for _ in range(200):  # whoever reads under the lock never sees a mixture
-        with OutFolder(tmp_path) as folder:
+        with OutFolder(tmp_path, "label") as folder:
             folder.write_index(look)
     assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 6
     assert mixed
@@ -154,7 +154,11 @@ def test_calls_at_once_leave_all_videos_in_the_index_and_of_one_video_one_whole_
 
 @pytest.mark.parametrize("name", ["../clip", "/etc/clip", ".mtclar/lock", ""])
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, name):
-    with pytest.raises(MtclarError, match="rename the video"), OutFolder(tmp_path) as folder, folder.stage(name):
+    with (
+        pytest.raises(MtclarError, match="rename the video"),
+        OutFolder(tmp_path, "label") as folder,
+        folder.stage(name),
+    ):
         pass
 
 
@@ -162,11 +166,11 @@ def test_any_other_name_is_a_name(tmp_path):
     for name in ("a'b\"c; rm -rf $HOME\n", "%s{}<b>&", "x" * 230, "ü\u0308 – 你好", "-rf", "con.", " "):
         write(tmp_path, "x", name, [f"{name}.csv"])
         assert (tmp_path / f"{name}.csv").read_text() == "x"
-        with OutFolder(tmp_path) as folder:
+        with OutFolder(tmp_path, "label") as folder:
             assert folder.finished(name, {"word": "x"}) is not None
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence_before_any_work(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(MtclarError, match="cannot be written"), OutFolder(tmp_path / "file" / "out"):
+    with pytest.raises(MtclarError, match="cannot be written"), OutFolder(tmp_path / "file" / "out", "label"):
         raise AssertionError("this is work")
