@@ -63,17 +63,26 @@ def _settings(params: Path | None, overrides: list[str] | None) -> Settings:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Progress]:
-    """A progress bar on standard error where that is a terminal."""
+def _progress(quiet: bool, unit: str = "") -> Iterator[Progress]:
+    """A progress bar on standard error where that is a terminal; with a `unit` it says how many of them a second."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    from mtclar.progress import Pace
+
+    console, pace = Console(stderr=True), Pace()
+    left = TextColumn("{task.fields[pace]}") if unit else TimeRemainingColumn()
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), left)
     with Bar(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total, what="": bar.update(task, completed=done, total=total, description=what)
+        task = bar.add_task("", total=None, pace="")
+
+        def tell(done: int, total: int, what: str = "", /) -> None:
+            pace.see(done)
+            words = pace.words(total, unit) if unit else ""
+            bar.update(task, completed=done, total=total, description=what, pace=words)
+
+        yield tell
 
 
 def _first_process() -> bool:
@@ -459,7 +468,7 @@ def extract(
     settings = _settings(params, overrides)
     from mtclar.steps import extract as step
 
-    with _progress(quiet) as progress:
+    with _progress(quiet, "frames") as progress:
         result = step.run(
             settings.extract,
             videos=videos,
@@ -500,7 +509,7 @@ def label(
     settings = _settings(params, overrides)
     from mtclar.steps import label as step
 
-    with _progress(quiet) as progress:
+    with _progress(quiet, "frames") as progress:
         result = step.run(
             settings.label,
             settings.extract,

@@ -32,6 +32,8 @@ class Pace:
     def see(self, done: int) -> None:
         """Takes down how much is done by now."""
         now = self._clock()
+        if len(self._seen) > 1 and now - self._seen[-2][0] < self._over_s / 200:
+            self._seen.pop()  # as many points as are of use
         self._seen.append((now, done))
         while len(self._seen) > 2 and self._seen[1][0] <= now - self._over_s:
             self._seen.popleft()

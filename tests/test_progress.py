@@ -25,3 +25,13 @@ def test_a_total_that_changes_does_not_change_the_pace():
     assert pace.left_s(200) == pytest.approx(2)
     assert pace.left_s(1100) == pytest.approx(20)
     assert pace.left_s(100) == 0
+
+
+def test_many_steps_a_second_are_few_points():
+    now = [0.0]
+    pace = Pace(over_s=10, clock=lambda: now[0])
+    for step in range(100_000):
+        now[0] = step / 5000
+        pace.see(step)
+    assert len(pace._seen) < 500
+    assert pace.per_s == pytest.approx(5000, rel=0.01)

@@ -90,6 +90,11 @@ class OutFolder:
         self._made = False
 
     @property
+    def place(self) -> str:
+        """The path or address of the folder, for people."""
+        return str(self.path)
+
+    @property
     def failed(self) -> str:
         """Where failures are kept."""
         return f"{self.verb}-failed"

@@ -44,6 +44,10 @@ class S3OutFolder(OutFolder):
         self.state = self.path / STATE
         return self
 
+    @property
+    def place(self) -> str:
+        return self.uri
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_here"}  # stays with whoever entered
 
