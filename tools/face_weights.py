@@ -177,7 +177,7 @@ def reference_answers(contents: dict[str, bytes]) -> dict[str, np.ndarray]:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        print("ai-edge-litert is not installed: the reference answers stay as they are", file=sys.stderr)  # noqa: T201
+        print("ai-edge-litert is not installed: the reference answers stay as they are", file=sys.stderr)
         return {}
     answers = {}
     for name, source in SOURCES.items():

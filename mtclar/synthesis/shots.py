@@ -52,6 +52,7 @@ class Shot:
     Attributes:
         crop: uint8 RGB (size, size, 3).
         box: where a detector might have seen it, in pixels of the drawn picture.
+        landmarks: float32 (68, 2), where they are, in the same pixels.
         affect: valence and arousal, each in [-1, 1].
         expression: AffectNet's, None where none of them is meant.
         facts: the columns of `tables.SYNTHESIS` but face_id.
@@ -60,6 +61,7 @@ class Shot:
 
     crop: Picture
     box: Face
+    landmarks: NDArray[np.float32]
     affect: tuple[float, float]
     expression: str | None
     facts: dict[str, Any]
@@ -137,7 +139,7 @@ def _stills(
         facts |= _facts(person, head, scene, camera, layer)
         facts |= {"covering": kind if covered > 0 else "none", "covered": covered}
         box = _jittered(layer.landmarks, rng.normal(0, 1, 3))
-        yield _shot(picture, box, affect, expression_of(affect, manner), facts, s)
+        yield _shot(picture, box, layer.landmarks, affect, expression_of(affect, manner), facts, s)
 
 
 def _clip(
@@ -183,7 +185,7 @@ def _clip(
         facts = _facts(person, head[i], scene, camera, layers[i]) | {"speaking": bool(speaking)}
         facts |= {"blink": bool(blinking[i]), "covering": kind if hidden[i] > 0 else "none", "covered": hidden[i]}
         box = _jittered(layers[i].landmarks, steady + shake[i])
-        yield _shot(picture, box, affects[i], expressions[i], facts, s)
+        yield _shot(picture, box, layers[i].landmarks, affects[i], expressions[i], facts, s)
 
 
 def _course(rng: np.random.Generator, frames: int) -> tuple[Array, Actions, list[str | None]]:
@@ -263,13 +265,19 @@ def _jittered(landmarks: NDArray[np.float32], chance: Array) -> Face:
 
 
 def _shot(
-    picture: Picture, box: Face, affect: Array, expression: str | None, facts: dict[str, Any], s: SynthesizeSettings
+    picture: Picture,
+    box: Face,
+    landmarks: NDArray[np.float32],
+    affect: Array,
+    expression: str | None,
+    facts: dict[str, Any],
+    s: SynthesizeSettings,
 ) -> Shot:
     spec = CropSpec(scale=s.scale, size=s.size, centre=s.size, input_size=s.size)
     crop = cut(picture, box.box, spec)
     middle = crop[s.size // 4 : -(s.size // 4), s.size // 4 : -(s.size // 4)]
     facts["brightness"] = float(middle.mean() / 255)
-    return Shot(crop, box, (float(affect[0]), float(affect[1])), expression, facts, picture)
+    return Shot(crop, box, landmarks, (float(affect[0]), float(affect[1])), expression, facts, picture)
 
 
 def _triple(head: Array) -> tuple[float, float, float]:
