@@ -1,7 +1,9 @@
-"""A video file, read with PyAV: streaming, times from the container, the display matrix applied."""
+"""A video file, read with PyAV: streaming, times from the container, shown as a player shows it."""
 
 from __future__ import annotations
 
+import functools
+from array import array
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,15 +13,26 @@ import av
 import numpy as np
 
 from mtclar.errors import MtclarError
+from mtclar.video.clock import Clock, descents, read_packets
+from mtclar.video.display import Display, squared
 from mtclar.video.frames import Frame, Intervals, Video, VideoFacts
+from mtclar.video.stamps import END_GAP_S, mend
+from mtclar.video.streams import choose, ends_early
 
 # A playlist dressed up as a video must not make us fetch anything.
 _OPTIONS = {"protocol_whitelist": "file"}
 _MAX_STATED_FPS = 1000.0
+_PROBED = 40
+_MPEG_CLOCK = 1 << 33
+_UNSUPPORTED = (av.error.PatchWelcomeError, av.error.NotImplementedError, av.error.ExperimentalError)
 
 
 class ContainerVideo(Video):
-    """The first video stream of a file."""
+    """One video stream of a file.
+
+    Its packets are looked through before the first frame is decoded, so that times and number of frames are known.
+    Where their stamps leave a doubt, the file is decoded once more, before, for the order of its frames.
+    """
 
     def __init__(self, path: Path) -> None:
         """Looks into the file without decoding it.
@@ -29,110 +42,234 @@ class ContainerVideo(Video):
         """
         super().__init__(path)
         with _open(path) as container:
-            stream = _video_stream(container, path)
+            self._stream, choice = choose(container, path)
+            if choice:
+                self._warn(choice)
+            stream = container.streams[self._stream]
+            context = stream.codec_context
             self._time_base: Fraction = stream.time_base
-            self._codec: str = stream.codec_context.name
-            self._size = (stream.codec_context.width, stream.codec_context.height)
+            self._tick_s = float(stream.time_base)
+            self._codec: str = context.name
             self._fps = _stated_fps(stream)
+            self._reorders = bool(context.has_b_frames)
+            self._sars = (stream.sample_aspect_ratio, context.sample_aspect_ratio)
             self._stated_frames = int(stream.frames)
+            self._begins_s = (container.start_time or 0) / av.time_base
+            # AVI has no time stamps: those that FFmpeg makes up are late by what the decoder keeps back.
+            is_avi = container.format.name == "avi"
+            self._avi_start_s = float((stream.start_time or 0) * stream.time_base) if is_avi else None
+            self._clock_turns = container.format.name in ("mpegts", "mpeg") and self._time_base == Fraction(1, 90000)
             self.expected_frames = self._stated_frames or _guess_frames(container, stream, self._fps)
-        self._turn = (0, False)
-        self._seen: Intervals | None = None
-        self._complete: int | None = None
+            width, height = squared(context.width or 0, context.height or 0, self._sars[0] or Fraction(1))
+        self._display = Display(path.name, self._warn, (width, height))
+        self._times: np.ndarray | None = None
+        self._vary: bool | None = None
+        self._whole = True
 
     def _files(self) -> list[Path]:
         return [self.path]
 
     @property
     def facts(self) -> VideoFacts:
-        seen = self._seen
+        clock, display = self._clock, self._display
+        start = clock.pts[0] if len(clock.pts) else None
+        complete = self._times is not None
         return VideoFacts(
-            width=self._size[0],
-            height=self._size[1],
-            rotation=self._turn[0],
-            mirrored=self._turn[1],
+            width=display.size[0],
+            height=display.size[1],
+            rotation=display.rotation,
+            mirrored=display.mirrored,
             time_base=f"{self._time_base.numerator}/{self._time_base.denominator}",
-            start_time=seen.first if seen else None,
+            start_time=None if start is None else round(start),
             nominal_fps=self._fps,
-            is_vfr=seen.vary if seen and self._complete is not None else None,
-            n_frames=self._complete,
+            is_vfr=self._vary if complete else None,
+            n_frames=len(self._times) if self._times is not None else None,
             codec=self._codec,
             sha256=self.sha256,
             warnings=self.warnings,
+            sar=f"{display.sar.numerator}/{display.sar.denominator}",
+            media_offset_s=0.0 if start is None else self._offset_s(float(start)),
+            stream=self._stream,
+            stamps_mended=clock.mended,
+            **display.colour,
         )
+
+    def timeline(self) -> np.ndarray:
+        if self._times is not None:
+            return self._times.copy()
+        pts = self._clock.pts
+        return (pts - pts[:1]) * self._tick_s
+
+    @functools.cached_property
+    def _clock(self) -> Clock:
+        """The stamps of the frames, from those of the packets, or of the decoded frames where those leave a doubt."""
+        with _open(self.path) as container:
+            packets = read_packets(container, container.streams[self._stream])
+        step = packets.step or (1 / (self._fps * self._tick_s) if self._fps else 1.0)
+        probed = self._probe(_PROBED if self._reorders and packets.ascend else 1)
+        sorted_out = packets.presented and packets.ascend and descents(probed) > 0
+        if packets.in_order(self._tick_s) and not sorted_out:
+            pts = np.sort(np.array(packets.stamps, float))
+            shown = pts[pts >= probed[0]] if probed and probed[0] is not None else pts
+            return self._told(Clock(shown, True, step, 0))
+        stamps = packets.stamps
+        if packets.presented and not sorted_out:
+            with _open(self.path) as container:
+                stamps = [frame.pts for frame in self._decoded(container, container.streams[self._stream])]
+            sorted_out = descents(stamps) > descents(packets.stamps) + 2
+            stamps = packets.stamps if sorted_out else stamps
+        if sorted_out:
+            self._warn(f"{self.path.name}: the time stamps come in decoding order; they were sorted.")
+        mended = mend(stamps, step, self._tick_s, _MPEG_CLOCK if self._clock_turns else None)
+        for sentence in mended.sentences(self.path.name, self._tick_s):
+            self._warn(sentence)
+        return self._told(Clock(mended.pts, False, step, int((mended.wrong | mended.missing).sum())))
+
+    def _told(self, clock: Clock) -> Clock:
+        """The clock, after a word where the video starts later than the file."""
+        self.expected_frames = len(clock.pts) or self.expected_frames
+        late = self._offset_s(float(clock.pts[0])) if len(clock.pts) else 0.0
+        if late > max(0.001, clock.step * self._tick_s / 2):
+            self._warn(
+                f"{self.path.name}: the video starts {late:.3f} s later than the file; times count from its first "
+                "frame (for anchors in the time of the file: --anchor-clock media)."
+            )
+        return clock
+
+    def _offset_s(self, start: float) -> float:
+        """Seconds from the start of the file to the first frame, whose stamp is `start`."""
+        first = self._avi_start_s if self._avi_start_s is not None else start * self._tick_s
+        begins = 0.0 if self._begins_s < 0 <= first else self._begins_s
+        return round(first - begins, 6) if 0 < first - begins < END_GAP_S else 0.0
+
+    def _probe(self, n: int) -> list[int | None]:
+        """The stamps of the first `n` frames; what the first one states about itself becomes known."""
+        stamps: list[int | None] = []
+        with _open(self.path) as container:
+            stream = container.streams[self._stream]
+            stream.codec_context.thread_count = 1
+            try:
+                for decoded in container.decode(stream):
+                    if not stamps:
+                        self._display.look(decoded, self._sar(stream))
+                    stamps.append(decoded.pts)
+                    if len(stamps) == n:
+                        break
+            except av.error.FFmpegError:
+                pass  # said when the file is read
+        return stamps
+
+    def _sar(self, stream: Any) -> Fraction | None:
+        """The sample aspect ratio of the container, unless the pictures have changed theirs."""
+        now = stream.codec_context.sample_aspect_ratio
+        stated, coded = self._sars
+        return now if now and now != coded else stated
 
     def _read(self) -> Iterator[Frame]:
         """Yields the frames; those before a damaged place are kept, and the damage becomes a warning."""
-        seen = self._seen = Intervals()
-        step = max(1, round(1 / (self._time_base * Fraction(self._fps).limit_denominator(1001)))) if self._fps else 1
+        clock = self._clock
+        display = self._display = Display(self.path.name, self._warn, self._display.size)
+        seen, times, odd = Intervals(), array("d"), 0
         with _open(self.path) as container:
-            stream = _video_stream(container, self.path)
+            stream = container.streams[self._stream]
             stream.thread_type = "AUTO"
             for decoded in self._decoded(container, stream):
-                pts = decoded.pts if decoded.pts is not None else decoded.dts
-                if pts is None or (seen.last is not None and pts <= seen.last):
-                    self._warn(f"{self.path.name}: frames without a usable time stamp got one after the last.")
-                    pts = 0 if seen.last is None else seen.last + step
-                self._turn = _turn(decoded)
-                image = _upright(decoded.to_ndarray(format="rgb24"), *self._turn)
-                self._size = (image.shape[1], image.shape[0])
-                seen.add(pts)
-                time_s = float((pts - (seen.first or 0)) * self._time_base)
-                yield Frame(seen.count - 1, pts, time_s, image)
-        if not seen.count:
-            raise MtclarError(f"{self.path}: no frame of the video can be decoded; the file is damaged or cut short.")
-        self._complete = seen.count
+                stamp = decoded.pts if clock.own else clock.at(seen.count)
+                if stamp is None or (seen.last is not None and stamp <= seen.last):
+                    stamp, odd = clock.after(seen.last), odd + 1
+                image = display.show(decoded, self._sar(stream), seen.count)
+                seen.add(stamp)
+                times.append(float((stamp - (seen.first or 0)) * self._tick_s))
+                yield Frame(seen.count - 1, round(stamp), times[-1], image)
+            self._check_count(clock, seen.count, odd)
+        self._vary, self._times = seen.vary, np.array(times)
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
-        """The decoder's frames in presentation order; ends at a damaged place of the file."""
+        """The decoder's frames in presentation order, as far as the file can be read.
+
+        Raises:
+            MtclarError: There is none.
+        """
         packets = container.demux(stream)
-        read = 0
+        read = frames = spoiled = 0
+        faults: list[tuple[int, av.error.FFmpegError]] = []
+        broken: av.error.FFmpegError | None = None
         while True:
             try:
-                packet = next(packets)
-            except StopIteration:
-                break
+                packet = next(packets, None)
             except av.error.FFmpegError as error:
-                self._cut_short(read, error)
-                yield from _drain(stream)
-                return
+                broken = error
+                break
+            if packet is None:
+                break
             read += packet.size > 0
             try:
-                yield from packet.decode()
+                for decoded in packet.decode():
+                    frames, spoiled = frames + 1, spoiled + bool(decoded.is_corrupt)
+                    yield decoded
             except av.error.EOFError:
                 break
             except av.error.FFmpegError as error:
-                self._warn(f"{self.path.name}: a damaged place was skipped after {read} packets ({error.strerror}).")
-        self._check_end(container, stream)
+                faults.append((read, error))
+        if broken:
+            for decoded in _drain(stream):
+                frames += 1
+                yield decoded
+        self._tell(frames, spoiled, [fault for fault in faults if fault[0] < read or not broken], broken)
 
-    def _cut_short(self, read: int, error: av.error.FFmpegError) -> None:
-        stated = f" of the {self._stated_frames} stated" if self._stated_frames else ""
-        self._warn(
-            f"{self.path.name}: damaged or cut short; about {read}{stated} frames could be read ({error.strerror})."
-        )
+    def _tell(
+        self,
+        frames: int,
+        spoiled: int,
+        faults: list[tuple[int, av.error.FFmpegError]],
+        broken: av.error.FFmpegError | None,
+    ) -> None:
+        """Says what of the file could not be read.
 
-    def _check_end(self, container: Any, stream: Any) -> None:
-        """Warns where the frames end well before the container says they do."""
-        seen = self._seen
-        if seen is None or seen.last is None or seen.first is None:
-            return
-        # MP4 lists where each picture lies; av before 16 does not show that list.
-        ends = [entry.pos + entry.size for entry in getattr(stream, "index_entries", ())]
-        if ends and max(ends) > self.path.stat().st_size:
-            stated = f" of {self._stated_frames}" if self._stated_frames else ""
-            self._warn(f"{self.path.name}: the file is cut short; {seen.count}{stated} frames could be read.")
-            return
-        end_s = float((seen.last - seen.first) * self._time_base)
-        stated_s = 0.0
-        if stream.duration:
-            stated_s = float(stream.duration * self._time_base)
-        elif container.duration and not container.streams.audio:
-            stated_s = container.duration / av.time_base
-            end_s = max(
-                end_s, float(seen.last * self._time_base)
-            )  # Matroska counts from zero, not from its first frame
-        if stated_s - end_s > max(1.0, 0.1 * stated_s):
-            self._warn(f"{self.path.name}: the frames end at {end_s:.1f} s of {stated_s:.1f} s; the file is cut short.")
+        Raises:
+            MtclarError: Not one of its frames could.
+        """
+        name = self.path.name
+        unknown = [error for _, error in faults if isinstance(error, _UNSUPPORTED)]
+        if not frames:
+            why = (
+                f"the video uses a part of the codec {self._codec} that is not supported here; convert it to H.264 MP4"
+            )
+            raise MtclarError(
+                f"{self.path}: {why}."
+                if unknown
+                else f"{self.path}: no frame of the video can be decoded; the file is damaged or cut short."
+            )
+        stated = f" of {self._stated_frames}" if self._stated_frames else ""
+        if ends_early(self.path):
+            self._warn(f"{name}: the file is cut short; {frames}{stated} frames could be read.")
+        elif broken:
+            self._warn(
+                f"{name}: the file is damaged or cut short; {frames}{stated} frames could be read ({broken.strerror})."
+            )
+        if unknown:
+            self._warn(
+                f"{name}: {len(unknown)} packets use a part of the codec {self._codec} that is not supported here, and "
+                "what they show is missing; convert the file to H.264 MP4."
+            )
+        damaged = [fault for fault in faults if fault[1] not in unknown]
+        if damaged:
+            after, error = damaged[0]
+            places = "a damaged place was" if len(damaged) == 1 else f"{len(damaged)} damaged places were"
+            self._warn(f"{name}: {places} skipped, the first after {after} packets ({error.strerror}).")
+        if spoiled:
+            self._warn(f"{name}: {spoiled} frames are damaged and shown as well as they could be decoded.")
+        self._whole = not (faults or broken)
+
+    def _check_count(self, clock: Clock, count: int, odd: int) -> None:
+        """Says where the frames differ from what the packets promised."""
+        name = self.path.name
+        if count < len(clock.pts) and self._whole:
+            self._warn(f"{name}: {len(clock.pts) - count} of the file's {len(clock.pts)} packets showed no picture.")
+        if odd:
+            self._warn(f"{name}: {odd} frames without a usable time stamp got one between their neighbours.")
+        if count == 1:
+            self._warn(f"{name}: the video has a single picture, so there is a single row of labels.")
 
 
 def _open(path: Path) -> Any:
@@ -164,25 +301,6 @@ def _what_it_is(path: Path) -> str:
     return "not a video that can be read, or one that is cut short; copy or download it again"
 
 
-def _video_stream(container: Any, path: Path) -> Any:
-    streams = [s for s in container.streams.video if not _is_cover(s)] or list(container.streams.video)
-    if not streams:
-        raise MtclarError(f"{path}: the file holds no video stream, only {_others(container)}.")
-    stream = streams[0]
-    if stream.codec_context is None or not stream.codec_context.is_decoder:
-        raise MtclarError(f"{path}: the video's codec is not known here; convert the file to H.264 MP4.")
-    return stream
-
-
-def _is_cover(stream: Any) -> bool:
-    """Whether the stream is a picture attached to a sound file."""
-    return bool(stream.disposition & stream.disposition.attached_pic)
-
-
-def _others(container: Any) -> str:
-    return ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-
-
 def _stated_fps(stream: Any) -> float | None:
     for rate in (stream.guessed_rate, stream.average_rate):
         if rate and 0 < rate < _MAX_STATED_FPS:
@@ -204,25 +322,3 @@ def _drain(stream: Any) -> Iterator[Any]:
         yield from stream.codec_context.decode(None)
     except av.error.FFmpegError:
         return
-
-
-def _turn(decoded: Any) -> tuple[int, bool]:
-    """Degrees clockwise and mirroring that the display matrix asks for, to the nearest quarter turn.
-
-    The matrix holds nine int32 numbers a, b, u, c, d, v, x, y, w; it takes a stored point (p, q) to
-    (a p + c q, b p + d q) on the screen, y downwards.
-    """
-    side = decoded.side_data.get("DISPLAYMATRIX")
-    if side is None:
-        return 0, False
-    a, b, _, c, d = np.frombuffer(bytes(side), np.int32)[:5].astype(float)
-    mirrored = a * d - b * c < 0
-    if mirrored:  # mirror first (p -> -p), then turn
-        a, b = -a, -b
-    return round(float(np.degrees(np.arctan2(b, a))) / 90) % 4 * 90, bool(mirrored)
-
-
-def _upright(image: np.ndarray, rotation: int, mirrored: bool) -> np.ndarray:
-    if mirrored:
-        image = image[:, ::-1]
-    return np.ascontiguousarray(np.rot90(image, -rotation // 90))

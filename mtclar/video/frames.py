@@ -20,9 +20,10 @@ class Frame:
 
     Attributes:
         index: 0-based, in presentation order, without gaps.
-        pts: Presentation time stamp in units of the video's time base, as the container gives it.
+        pts: Presentation time stamp in units of the video's time base: as the container gives it where that can be
+            believed, else the nearest to `time_s`.
         time_s: Seconds from the first displayed frame.
-        image: uint8 RGB (h, w, 3), upright.
+        image: uint8 RGB (h, w, 3), upright, with square pixels; all frames of a video have one size.
     """
 
     index: int
@@ -36,17 +37,24 @@ class VideoFacts:
     """What is known of a video's file.
 
     Attributes:
-        width, height: Pixels of an upright frame.
+        width, height: Pixels of a displayed frame: upright, its pixels square. All frames have this size.
         rotation: Degrees clockwise (0, 90, 180, 270) by which the stored pictures were turned to stand upright.
         mirrored: Whether they were mirrored, too.
         time_base: Seconds of one PTS unit, as a fraction such as "1/15360".
-        start_time: PTS of the first displayed frame; None before any was read.
+        start_time: PTS of the first displayed frame; None where nothing can be shown.
         nominal_fps: The rate the container states; None where it states none. Never use it to compute a time.
         is_vfr: Whether the intervals between frames differ by more than rounding; None before the video was read.
         n_frames: Number of frames; None before the video was read to its end.
         codec: Name of the codec, or of the picture format.
         sha256: Of the file, or of all pictures of a folder in order.
         warnings: One sentence for everything that was not as it should be.
+        sar: Width of a stored pixel over its height (the sample aspect ratio), such as "64/45".
+        media_offset_s: How much later than the file the video starts, in seconds: a moment at `time_s` is at
+            `time_s + media_offset_s` in a player that counts from the start of the file.
+        stream: Index of the stream in the file.
+        stamps_mended: Number of frames whose time stamp was wrong or missing.
+        transfer, primaries, matrix, range: How the stored colours are coded, as the file states; HDR and wide colours
+            are converted to those of an ordinary screen.
     """
 
     width: int
@@ -61,6 +69,18 @@ class VideoFacts:
     codec: str
     sha256: str
     warnings: tuple[str, ...] = ()
+    sar: str = "1/1"
+    media_offset_s: float = 0.0
+    stream: int = 0
+    stamps_mended: int = 0
+    transfer: str = "unspecified"
+    primaries: str = "unspecified"
+    matrix: str = "unspecified"
+    range: str = "unspecified"
+
+    def from_media(self, media_s: float) -> float:
+        """Seconds from the first displayed frame for seconds from the start of the file."""
+        return media_s - self.media_offset_s
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as JSON can hold them."""
@@ -71,13 +91,13 @@ class Intervals:
     """The smallest and the largest interval between time stamps that came by, in PTS units."""
 
     def __init__(self) -> None:
-        self.first: int | None = None
-        self.last: int | None = None
+        self.first: float | None = None
+        self.last: float | None = None
         self.count = 0
-        self._low: int | None = None
-        self._high = 0
+        self._low: float | None = None
+        self._high = 0.0
 
-    def add(self, pts: int) -> None:
+    def add(self, pts: float) -> None:
         """Takes the time stamp of the next frame."""
         if self.last is None:
             self.first = pts
@@ -124,6 +144,17 @@ class Video(ABC):
         frames = self._read()
         self._passes.append(frames)
         return frames
+
+    @abstractmethod
+    def timeline(self) -> np.ndarray:
+        """float64 (n,): `time_s` of every frame, without decoding more than is needed to know them.
+
+        It is what the packets of the file say; if reading to the end shows that some hold no picture, it is from then
+        on what the frames had.
+
+        Raises:
+            MtclarError: The file cannot be read.
+        """
 
     def close(self) -> None:
         """Ends every pass that is under way and frees its decoder; the facts stay."""

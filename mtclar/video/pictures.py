@@ -79,6 +79,9 @@ class PictureVideo(Video):
             warnings=self.warnings,
         )
 
+    def timeline(self) -> np.ndarray:
+        return np.array(self._pts) / self._fps
+
     def _read(self) -> Iterator[Frame]:
         for index, pts in enumerate(self._pts):
             yield Frame(index, pts, pts / self._fps, self._picture(index))
