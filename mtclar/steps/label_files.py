@@ -1,15 +1,11 @@
-"""The files of a labelled video: where they are written, and the facts that go with the table."""
+"""The files of a labelled video: its table and the facts that go with it."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
-from types import TracebackType
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +13,6 @@ import pandas as pd
 
 from mtclar import __version__
 from mtclar.data.anchors import Anchors, VideoAnchors
-from mtclar.errors import MtclarError
 from mtclar.features import Features
 from mtclar.features.extract import Predictor
 from mtclar.labelling.kriging import DIMENSIONS
@@ -26,54 +21,6 @@ from mtclar.settings import LabelSettings
 SCHEMA_VERSION = 1
 SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
 """Where a row's label comes from: `zero-shot` is the model without any anchor."""
-
-
-class OutFolder:
-    """A folder to write into, where the files of one video appear together when all are there.
-
-    It is tried at once, so that nobody waits for labels that cannot be written; and it is gone again if nothing came
-    of it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._parts = path / ".labels.part"
-
-    def __enter__(self) -> OutFolder:
-        self._made = not self.path.exists()
-        with self._said():
-            self.path.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._parts, ignore_errors=True)
-            self._parts.mkdir()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        shutil.rmtree(self._parts, ignore_errors=True)
-        if self._made and self.path.is_dir() and not any(self.path.iterdir()):
-            self.path.rmdir()
-
-    @contextlib.contextmanager
-    def stage(self, below: str | PurePosixPath = ".") -> Iterator[Path]:
-        """A folder for the files of one video; left without an error, they move to the folder `below` this one.
-
-        Raises:
-            MtclarError: They cannot be written.
-        """
-        with self._said():
-            shutil.rmtree(self._parts, ignore_errors=True)
-            self._parts.mkdir(parents=True)
-            yield self._parts
-            target = self.path / below
-            target.mkdir(parents=True, exist_ok=True)
-            for file in sorted(self._parts.iterdir()):
-                os.replace(file, target / file.name)
-
-    @contextlib.contextmanager
-    def _said(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise MtclarError(f"{self.path}: cannot be written ({error.strerror}); choose another --out.") from error
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
@@ -103,7 +50,7 @@ def model_facts(predictor: Predictor) -> dict[str, Any]:
 
 def side_facts(
     s: LabelSettings,
-    path: Path,
+    file: str,
     name: str,
     features: Features,
     table: pd.DataFrame,
@@ -121,7 +68,7 @@ def side_facts(
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
         "video_id": name,
-        "video": path.name,
+        "video": file,
         **seen,
         "va_range": [-1.0, 1.0],
         "model": model_facts(predictor),
