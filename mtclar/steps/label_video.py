@@ -81,9 +81,7 @@ class Labelling:
             "said": None if marks is None else list(marks.notes),
         }
 
-    def _write(
-        self, source: Source, features: Features, marks: Anchors | None, inputs: dict[str, Any]
-    ) -> VideoResult:
+    def _write(self, source: Source, features: Features, marks: Anchors | None, inputs: dict[str, Any]) -> VideoResult:
         """Labels the frames and writes the files."""
         s, name, predictor = self.s, source.name, self.predictor
         track = track_of(features)
