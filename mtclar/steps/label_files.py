@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mtclar import __version__
 from mtclar.data.anchors import Anchors, VideoAnchors
+from mtclar.data.tables import LABELS
 from mtclar.features import Features
 from mtclar.features.extract import Predictor
 from mtclar.labelling.kriging import DIMENSIONS
+from mtclar.report.label_page import Columns
 from mtclar.settings import LabelSettings
 
 SCHEMA_VERSION = 1
@@ -23,10 +25,20 @@ SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
 """Where a row's label comes from: `zero-shot` is the model without any anchor."""
 
 
-def write_csv(table: pd.DataFrame, path: Path) -> None:
+def write_csv(columns: Columns, path: Path) -> None:
     """Writes the labels as CSV: times with 6 decimals, other numbers with 6 digits, nothing for what is not known."""
-    table = table.assign(time_s=table["time_s"].map("{:.6f}".format))
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")
+
+    def cells(name: str) -> Iterable[object]:
+        values = columns[name]
+        if values.dtype.kind != "f":
+            return values.tolist()
+        form = "%.6f" if name == "time_s" else "%.6g"
+        return ["" if value != value else form % value for value in values.tolist()]
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(LABELS.names)
+        writer.writerows(zip(*(cells(name) for name in LABELS.names), strict=True))
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
@@ -53,7 +65,7 @@ def side_facts(
     file: str,
     name: str,
     features: Features,
-    table: pd.DataFrame,
+    columns: Columns,
     marks: Anchors | None,
     placed: VideoAnchors,
     predictor: Predictor,
@@ -80,7 +92,7 @@ def side_facts(
         "anchors": [
             {
                 "frame": int(frame),
-                "time_s": round(float(table["time_s"].iloc[frame]), 6),
+                "time_s": round(float(features.time_s[frame]), 6),
                 "valence": float(valence),
                 "arousal": float(arousal),
                 "weight": float(weight),
@@ -91,9 +103,9 @@ def side_facts(
             )
         ],
         "counts": {
-            "rows": len(table),
-            **{status: int((table["status"] == status).sum()) for status in ("ok", "no_face")},
-            **{source: int((table["source"] == source).sum()) for source in SOURCES},
+            "rows": len(columns["frame"]),
+            **{status: int((columns["status"] == status).sum()) for status in ("ok", "no_face")},
+            **{source: int((columns["source"] == source).sum()) for source in SOURCES},
         },
         "notes": list(notes),
     }

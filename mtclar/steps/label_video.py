@@ -12,7 +12,7 @@ import pandas as pd
 
 from mtclar.data.anchors import Anchors, VideoAnchors
 from mtclar.data.out_folder import OutFolder
-from mtclar.data.tables import LABELS, write_table
+from mtclar.data.tables import LABELS, write_columns
 from mtclar.errors import MtclarError
 from mtclar.features import Features
 from mtclar.features.extract import Predictor
@@ -87,8 +87,9 @@ class Labelling:
         track = track_of(features)
         placed = VideoAnchors.none() if marks is None else marks.on_frames(name, track.times_s)
         table = labels_table(name, track, placed, predictor, s)
+        columns = {column: table[column].to_numpy() for column in LABELS.names}
         notes = _notes(features, track, marks, placed, predictor)
-        facts = side_facts(s, source.file, name, features, table, marks, placed, predictor, notes)
+        facts = side_facts(s, source.file, name, features, columns, marks, placed, predictor, notes)
         place = PurePosixPath(name)
         certain = table["confidence"].mean()
         result = VideoResult(
@@ -103,11 +104,18 @@ class Labelling:
         )
         with self.folder.stage(name) as stage:
             csv, parquet, side, page = (stage.path / f"{place.name}{part}" for part in PARTS)
-            write_csv(table, csv)
-            write_table(table, parquet, LABELS, {"mtclar": json.dumps(facts)})
+            write_csv(columns, csv)
+            write_columns(columns, parquet, LABELS, {"mtclar": json.dumps(facts)})
             write_json(facts, side)
             write_label_page(
-                page, table, facts, features.face_pictures, thumbnails=s.thumbnails, notes=notes, card=predictor.card
+                page,
+                columns,
+                facts,
+                features.face_pictures,
+                thumbnails=s.thumbnails,
+                shots=features.shot_pictures,
+                notes=notes,
+                card=predictor.card,
             )
             stage.inputs, stage.row = inputs, asdict(result)
         return result
