@@ -73,7 +73,11 @@ def write_video(
     height, width = picture(0).shape[:2]
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = width, height, "rgb24" if codec == "png" else "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = (
+            width,
+            height,
+            {"png": "rgb24", "gif": "rgb8"}.get(codec, "yuv420p"),
+        )
         stream.codec_context.time_base = time_base
         if codec == "libx264":
             preset = "veryfast" if b_frames else "ultrafast"
