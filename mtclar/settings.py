@@ -244,9 +244,8 @@ class PromoteSettings(Section):
 class ExtractSettings(Section):
     """`mtclar extract`: how faces are found and followed, and what is kept of a video."""
 
-    jobs: Positive
-    workers: Annotated[int, Field(ge=0)]
     batch: Positive
+    workers: Annotated[int, Field(ge=0)]
     threshold: float
     keep_threshold: float
     long_side: Annotated[int, Field(ge=160)]

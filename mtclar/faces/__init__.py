@@ -1,4 +1,4 @@
-"""Faces in pictures: where they are (`detect`), how a followed one keeps still (`steady`), how they are cut (`crop`).
+"""Faces in pictures: where they are (`detect`), how they are cut (`crop`); and through videos: `shots` and `tracks`.
 
 One geometry serves training and labelling alike.
 """
@@ -7,15 +7,20 @@ from mtclar.faces.crop import CropSpec, cut, resize, to_input
 from mtclar.faces.detect import Detector, Face, box_from_landmarks, overlap, pick
 from mtclar.faces.hog import HogDetector
 from mtclar.faces.models import open_detector
+from mtclar.faces.shots import by_shot
 from mtclar.faces.steady import Steady
+from mtclar.faces.tracks import Seen, Tracker
 
 __all__ = [
     "CropSpec",
     "Detector",
     "Face",
     "HogDetector",
+    "Seen",
     "Steady",
+    "Tracker",
     "box_from_landmarks",
+    "by_shot",
     "cut",
     "open_detector",
     "overlap",

@@ -114,3 +114,70 @@ def scene(seed: int, frames: int, *, speed: float = 0.0, noise: float = 2.0) -> 
         part = picture[:, left : left + 320] + rng.normal(0, noise, (180, 320, 3))
         shown.append(np.clip(part, 0, 255).astype(np.uint8))
     return shown
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Where people are in a film.
+
+    Attributes:
+        shot: The shot of each frame, int (n,).
+        box: x, y, w, h of the canonical face box, float (n, people, 4).
+        shown: Share of the face that nobody stands before, float (n, people).
+    """
+
+    shot: np.ndarray
+    box: np.ndarray
+    shown: np.ndarray
+
+
+def film(
+    seed: int, seconds: float, *, shots: int = 4, cast: int = 2, size: tuple[int, int] = (426, 240), split: str = "test"
+) -> tuple[list[np.ndarray], Truth]:
+    """A film of people who walk about before each other, in so many shots of equal length.
+
+    In every shot the people are in another room and in other places, of other sizes and at other depths; each goes to
+    and fro, so that everybody passes everybody else every few seconds, before or behind.
+
+    Returns:
+        The frames, uint8 RGB (h, w, 3) at `FPS`, and the truth.
+    """
+    rng = np.random.default_rng(seed)
+    width, height = size
+    total = round(seconds * FPS)
+    clips = [people(split)[int(i)] for i in rng.choice(len(people(split)), cast, replace=False)]
+    frames, boxes, shown = [], np.zeros((total, cast, 4)), np.ones((total, cast))
+    of_shot = np.arange(total) * shots // total
+    for shot in range(shots):
+        at = np.flatnonzero(of_shot == shot)
+        time_s = (at - at[0]) / FPS
+        wall = room(rng, width, height)
+        sides = height * np.exp(rng.uniform(np.log(0.2), np.log(0.32), cast))
+        period, begin = rng.uniform(4, 9, cast), np.arange(cast) / cast + rng.uniform(0, 0.3)
+        x = width / 2 + (width / 2 - 50) * np.sin(2 * np.pi * (time_s[:, None] / period + begin))
+        y = height * (0.5 + rng.uniform(-0.1, 0.1, cast)) + 3 * np.sin(time_s[:, None] * rng.uniform(1, 3, cast))
+        depth = rng.permutation(cast)  # the last stands before all others
+        for row, index in enumerate(at):
+            picture = wall.copy()
+            covered = []
+            for person in depth:
+                clip = clips[person]
+                step = index % (2 * len(clip) - 2)  # to and fro, lest the face jump
+                paste(picture, clip[min(step, 2 * len(clip) - 2 - step)], x[row, person], y[row, person], sides[person])
+                side = 1.1 * sides[person]
+                middle = np.array([x[row, person], y[row, person] - 0.09 * sides[person]])
+                boxes[index, person] = [*(middle - side / 2), side, side]
+                covered.append(person)
+            for i, person in enumerate(covered):
+                shown[index, person] = min(
+                    (1 - _hidden(boxes[index, person], boxes[index, other]) for other in covered[i + 1 :]), default=1.0
+                )
+            frames.append(np.clip(picture + rng.normal(0, 2, picture.shape), 0, 255).astype(np.uint8))
+    return frames, Truth(of_shot, boxes, shown)
+
+
+def _hidden(box: np.ndarray, before: np.ndarray) -> float:
+    """The share of a face box that lies behind the head of another."""
+    head = before + np.array([-0.15, -0.35, 0.3, 0.7]) * before[2]
+    reach = np.minimum(box[:2] + box[2:], head[:2] + head[2:]) - np.maximum(box[:2], head[:2])
+    return float(np.prod(reach.clip(0)) / np.prod(box[2:]))
