@@ -9,7 +9,7 @@ from mtclar.faces.hog import HogDetector
 from mtclar.faces.models import open_detector
 from mtclar.faces.shots import by_shot
 from mtclar.faces.steady import Steady
-from mtclar.faces.tracks import Seen, Tracker
+from mtclar.faces.tracks import Seen, Tracker, open_tracker
 
 __all__ = [
     "CropSpec",
@@ -23,6 +23,7 @@ __all__ = [
     "by_shot",
     "cut",
     "open_detector",
+    "open_tracker",
     "overlap",
     "pick",
     "resize",

@@ -19,10 +19,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from mtclar.faces.association import Look, assign, distance, look, unlike
+from mtclar.faces.blaze import BlazeDetector
+from mtclar.faces.centerface import CenterFaceDetector
 from mtclar.faces.detect import Face, overlap
 from mtclar.faces.finder import PRESENT, SAME, Detects, Finder, Found, Meshes, Picture, Proposes, turn_of, turned
 from mtclar.faces.geometry import box_of_mesh
-from mtclar.faces.mesh import Mesh
+from mtclar.faces.mesh import Mesh, MeshModel
+from mtclar.faces.models import THRESHOLDS
 from mtclar.faces.steady import Steady
 
 CLASH = 0.5
@@ -169,7 +172,7 @@ class Tracker:
     """Follows everybody through a video, whose frames must come in order.
 
     Example:
-        tracker = Tracker(settings.extract, open_detector("full-range"), open_detector("centerface"), MeshModel())
+        tracker = open_tracker(settings.extract)
         for frame, new_shot in by_shot(video):
             for seen in tracker.push(frame.index, frame.time_s, frame.image, new_shot):
                 crop = seen.upright(cut(frame.image, seen.face.box, spec))
@@ -409,6 +412,18 @@ class Tracker:
         shot = self._shots[record.shot]
         least_s = min(LEAST_S, 0.5 * (shot.last_s - shot.first_s))
         return record.frames >= min(LEAST_FRAMES, shot.frames) and record.last_s - record.first_s >= least_s
+
+
+def open_tracker(s: TrackSettings, threads: int = 1) -> Tracker:
+    """The tracker with the detectors and the mesh that come with the package; reads weights when it is first used.
+
+    Args:
+        s: The section `extract` of params.yaml.
+        threads: Of ONNX Runtime.
+    """
+    quick = BlazeDetector("full-range", threshold=THRESHOLDS["full-range"], threads=threads)
+    careful = CenterFaceDetector(threshold=THRESHOLDS["centerface"], threads=threads)
+    return Tracker(s, quick, careful, MeshModel(threads))
 
 
 def _strange(t: _Track, face: Face, picture: Picture, time_s: float) -> float:

@@ -7,10 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mtclar.faces.mesh import MeshModel
-from mtclar.faces.models import open_detector
 from mtclar.faces.shots import by_shot
-from mtclar.faces.tracks import Tracker
+from mtclar.faces.tracks import open_tracker
 from tests.faces.footage import film, timed
 from tests.faces.world import Settings
 
@@ -27,7 +25,7 @@ def check(seconds: float, seed: int, cast: int = 2) -> None:
         close before the other.
     """
     pictures, truth = film(seed, seconds, cast=cast)
-    tracker = Tracker(Settings(steady_s=0.15), open_detector("full-range"), open_detector("centerface"), MeshModel())
+    tracker = open_tracker(Settings(steady_s=0.15))
     begins, told = [], []
     for index, (frame, new_shot) in enumerate(by_shot(timed(pictures))):
         if new_shot:
