@@ -44,7 +44,14 @@ Set = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write.", metavar="DIR")]
-Videos = Annotated[list[Path], typer.Argument(help="Videos, or folders of videos.", metavar="VIDEO_OR_FOLDER...")]
+Videos = Annotated[
+    list[str],
+    typer.Argument(help="Videos, folders of videos, or addresses s3://bucket/prefix.", metavar="VIDEO_OR_FOLDER..."),
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Videos that are read at the same time, each by a process.")
+]
+Place = Annotated[str, typer.Option("--out", help="Folder to write, or an address s3://bucket/prefix.", metavar="DIR")]
 Model = Annotated[
     str, typer.Option("--model", help="default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
 ]
@@ -60,6 +67,11 @@ def _settings(params: Path | None, overrides: list[str] | None) -> Settings:
     from mtclar.settings import load_settings
 
     return load_settings(params, overrides or [])
+
+
+def _with(overrides: list[str] | None, given: dict[str, object]) -> list[str]:
+    """The overrides, and after them what was given by options of its own."""
+    return [*(overrides or []), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None)]
 
 
 @contextmanager
@@ -454,8 +466,9 @@ def promote(
 @app.command()
 def extract(
     videos: Videos,
-    out: Out,
+    out: Place,
     model: Model = "default",
+    jobs: Jobs = None,
     force: Force = False,
     params: Params = None,
     overrides: Set = None,
@@ -465,7 +478,7 @@ def extract(
 
     Example: mtclar extract clips/ --out features/
     """
-    settings = _settings(params, overrides)
+    settings = _settings(params, _with(overrides, {"extract.jobs": jobs}))
     from mtclar.steps import extract as step
 
     with _progress(quiet, "frames") as progress:
@@ -492,7 +505,8 @@ def label(
         ),
     ] = None,
     model: Model = "default",
-    out: Out = Path("labels"),
+    out: Place = "labels",
+    jobs: Jobs = None,
     force: Force = False,
     params: Params = None,
     overrides: Set = None,
@@ -506,7 +520,7 @@ def label(
 
     mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/
     """
-    settings = _settings(params, overrides)
+    settings = _settings(params, _with(overrides, {"extract.jobs": jobs}))
     from mtclar.steps import label as step
 
     with _progress(quiet, "frames") as progress:

@@ -244,8 +244,9 @@ class PromoteSettings(Section):
 class ExtractSettings(Section):
     """`mtclar extract`: how faces are found and followed, and what is kept of a video."""
 
-    batch: Positive
+    jobs: Positive
     workers: Annotated[int, Field(ge=0)]
+    batch: Positive
     threshold: float
     keep_threshold: float
     long_side: Annotated[int, Field(ge=160)]

@@ -20,7 +20,8 @@ from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec, cut
 from mtclar.features import Features
 from mtclar.settings import ExtractSettings
-from mtclar.steps.extract import features_of
+from mtclar.steps.extract import Opened
+from mtclar.steps.videos import Source
 from mtclar.video import open_video
 from studies.carry_plan import CarryPlan, rows_of
 from studies.plan import OUT
@@ -109,7 +110,8 @@ def real_store(clips: Path, like: FacesStore, s: ExtractSettings) -> Path:
     facts = {"scale": scale, MADE_OF: made_of}
     with FacesWriter(out, size=like.size, quality=95, facts=facts) as writer:
         for path, (name, marks) in rated.items():
-            features, _ = features_of(path, _Eyes(spec), s)
+            with Opened(Source(str(path), name), _Eyes(spec), s) as opened:
+                features, _ = opened.features()
             _add(writer, path, name, features, marks.on_frames(name, features.time_s), spec)
     return out
 

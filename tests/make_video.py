@@ -73,7 +73,11 @@ def write_video(
     height, width = picture(0).shape[:2]
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = (
+            width,
+            height,
+            {"png": "rgb24", "gif": "rgb8"}.get(codec, "yuv420p"),
+        )
         stream.codec_context.time_base = time_base
         if codec == "libx264":
             preset = "veryfast" if b_frames else "ultrafast"
@@ -85,4 +89,109 @@ def write_video(
             frame.pts, frame.time_base = stamp, time_base
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    return path
+
+
+def restamped(path: Path, out: Path, stamps: Callable[[list[int]], Sequence[int]]) -> Path:
+    """Copies the packets of a video into `out`; `stamps` makes their new PTS from the old, in the file's order."""
+    with av.open(str(path)) as source, av.open(str(out), "w") as target:
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        stream = target.add_stream_from_template(source.streams.video[0])
+        given = list(stamps([int(packet.pts) for packet in packets]))
+        for k, packet in enumerate(packets):
+            packet.pts = given[k]
+            if out.suffix == ".mkv":  # which keeps no decoding time
+                packet.dts = min(given[k:])
+            packet.stream = stream
+            target.mux(packet)
+    return out
+
+
+def write_planes(
+    path: Path,
+    planes: Sequence[np.ndarray],
+    pix_fmt: str,
+    *,
+    codec: str = "ffv1",
+    colours: dict[str, int] | None = None,
+    sar: Fraction | None = None,
+    options: dict[str, str] | None = None,
+    frames: int = 2,
+) -> Path:
+    """Writes the same stored picture several times, each plane as it is given, uint8 or uint16 (h, w).
+
+    `colours`: numbers of ITU-T H.273 by PyAV's names color_range, colorspace, color_trc and color_primaries.
+    """
+    height, width = planes[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
+        stream.codec_context.options = options or {}
+        if sar:
+            stream.codec_context.sample_aspect_ratio = sar
+        frame = av.VideoFrame(width, height, pix_fmt)
+        for plane, values in zip(frame.planes, planes, strict=True):
+            rows = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
+            stored = values.reshape(plane.height, -1)
+            rows[:, : stored.shape[1]] = stored
+            plane.update(rows.tobytes())
+        for name, number in (colours or {}).items():
+            setattr(frame, name, number)
+            setattr(stream.codec_context, name, number)
+        for index in range(frames):
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_sizes(path: Path, sizes: Sequence[tuple[int, int]], each: int = 5, codec: str = "libvpx") -> Path:
+    """One stream whose pictures change their size: `each` frames of every (width, height)."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = *sizes[0], "yuv420p"
+        for part, (width, height) in enumerate(sizes):
+            encoder = av.CodecContext.create(codec, "w")
+            encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+            encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+            encoder.bit_rate = 4_000_000
+            encoder.options = {"deadline": "realtime", "auto-alt-ref": "0", "lag-in-frames": "0"}
+            for index in [*range(part * each, (part + 1) * each), None]:
+                frame = None
+                if index is not None:
+                    frame = av.VideoFrame.from_ndarray(numbered(index, width, height), format="rgb24")
+                    frame.pts, frame.time_base = index, Fraction(1, 25)
+                for packet in encoder.encode(frame):
+                    packet.stream, packet.time_base = stream, Fraction(1, 25)
+                    container.mux(packet)
+    return path
+
+
+def write_streams(
+    path: Path,
+    streams: Sequence[tuple[int, int, int]],
+    *,
+    marks: Sequence[str] = (),
+    codecs: Sequence[str] = (),
+) -> Path:
+    """Several video streams, each (width, height, frames); `marks` are their dispositions, such as "default"."""
+    with av.open(str(path), "w") as container:
+        made = []
+        for k, (width, height, _) in enumerate(streams):
+            codec = codecs[k] if codecs else "libx264"
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height = width, height
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.codec_context.options = {"preset": "ultrafast", "threads": "1"} if codec == "libx264" else {}
+            if k < len(marks):
+                stream.disposition = getattr(av.stream.Disposition, marks[k]) if marks[k] else av.stream.Disposition(0)
+            made.append(stream)
+        for index in range(max(frames for *_, frames in streams)):
+            for stream, (width, height, frames) in zip(made, streams, strict=True):
+                if index < frames:
+                    frame = av.VideoFrame.from_ndarray(numbered(index, width, height), format="rgb24")
+                    frame.pts, frame.time_base = index, Fraction(1, 25)
+                    container.mux(stream.encode(frame))
+        for stream in made:
+            container.mux(stream.encode(None))
     return path

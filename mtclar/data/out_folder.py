@@ -143,6 +143,7 @@ class OutFolder:
                 "row": stage.row,
                 "source": stage.source,
             }
+            manifest = _plain(manifest)
             write_json(part / _MANIFEST, manifest)
             self._publish(part, manifest)
 

@@ -15,16 +15,18 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtclar.data.tables import FACES, SYNTHESIS, read_table, write_table
 from mtclar.errors import MtclarError, brief
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _IMAGE = pa.schema([("image", pa.binary())])
 MADE = "synthesis.parquet"
@@ -90,6 +92,8 @@ class FacesWriter:
         if kind is not None:
             shutil.rmtree(self._partial, ignore_errors=True)
             return
+        import pandas as pd  # where it is needed: labelling reads pictures and has no use for it
+
         write_table(pd.DataFrame(self._rows, columns=FACES.names), self._partial / "faces.parquet", FACES)
         facts = {"schema_version": 1, "rows": len(self._rows), "size": self.size, **self.facts}
         (self._partial / "store.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

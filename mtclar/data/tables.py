@@ -6,14 +6,19 @@ name, and a file appears whole or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError, brief
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXPRESSIONS = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
 """The eight expressions in AffectNet's order: the position is AffectNet's code."""
@@ -128,6 +133,25 @@ def write_table(frame: pd.DataFrame, path: Path, schema: pa.Schema, metadata: di
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise MtclarError(f"{path}: a column does not have its declared type ({error}).") from error
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), **(metadata or {})})
+    with whole_file(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
+
+
+def write_columns(
+    columns: Mapping[str, np.ndarray], path: Path, schema: pa.Schema, metadata: dict[str, str] | None = None
+) -> None:
+    """As `write_table`, from arrays; NaN and None become null.
+
+    Raises:
+        MtclarError: A column is missing or cannot be cast to its declared type.
+    """
+    try:
+        arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
+    except KeyError as error:
+        raise MtclarError(f"{path}: the table lacks the column(s) {error.args[0]}.") from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise MtclarError(f"{path}: a column does not have its declared type ({error}).") from error
+    table = pa.Table.from_arrays(arrays, schema=schema).replace_schema_metadata(metadata)
     with whole_file(path) as partial:
         pq.write_table(table, partial, compression="zstd")
 

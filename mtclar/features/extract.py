@@ -25,6 +25,7 @@ from mtclar.data.store import encode
 from mtclar.errors import MtclarError
 from mtclar.faces import CropSpec, Face, cut
 from mtclar.faces.quality import quality
+from mtclar.faces.shots import by_shot
 from mtclar.features.one_face import OneFace
 from mtclar.features.prediction import predict
 from mtclar.features.table import LANDMARKS, Faces, Features
@@ -95,17 +96,18 @@ def extract(
     pictures: dict[int, bytes] = {}
     workers = s.workers or _cores()
     with _decoded(video) as frames, _Embedder(predictor, s.batch, workers) as embedder:
-        for frame in frames:
-            new_shot = not pts
+        for frame, new_shot in by_shot(frames):
             shots.append((shots[-1] if shots else -1) + new_shot)
             pts.append(frame.pts)
             times_s.append(frame.time_s)
             if new_shot:
                 pictures[frame.index] = encode(_small(frame.image, SHOT_PICTURE), JPEG_QUALITY)
-            for track, face in tracker.push(frame.index, frame.time_s, frame.image):
+            for track, face in tracker.push(frame.index, frame.time_s, frame.image, new_shot):
                 embedder.take(frame.index, track, frame.time_s, frame.image, face)
             progress(frame.index + 1, max(video.expected_frames or 0, frame.index + 1), what)
         embedder.finish()
+        if embedder.frames:
+            faces = embedder.faces()
     if not embedder.frames:
         raise MtclarError(
             f"{video.path}: no face was found in any of its {len(pts)} frames, so there is nothing to label."
@@ -116,7 +118,7 @@ def extract(
         pts=np.array(pts, np.int64),
         time_s=np.array(times_s, np.float64),
         shot=np.array(shots, np.int64),
-        faces=embedder.faces(predictor),
+        faces=faces,
         video={"name": video.path.name, **facts},
         identity=identity(predictor, s),
         notes=notes,
@@ -191,7 +193,7 @@ class _Embedder:
     """Cuts faces out of frames and embeds them, in threads; `faces` holds them in the order in which they came."""
 
     def __init__(self, predictor: Predictor, batch: int, workers: int) -> None:
-        self._predictor, self._size = predictor, batch
+        self._predictor, self._size, self._workers = predictor, batch, workers
         self._pool = ThreadPoolExecutor(workers, "embed")
         self._batch = _Batch()
         self._cutting: deque[Future[np.ndarray]] = deque()
@@ -234,7 +236,7 @@ class _Embedder:
         """Waits for all that is under way."""
         self._embed(0)
 
-    def faces(self, predictor: Predictor) -> Faces:
+    def faces(self) -> Faces:
         """All faces that came, ordered by track and then by frame, with their predictions."""
         frame, track = np.array(self.frames, np.int64), np.array(self.tracks, np.int64)
         order = np.lexsort((frame, track))
@@ -254,8 +256,16 @@ class _Embedder:
             embedding=embedding,
             expression=expression,
             head=head,
-            prediction=predict(embedding.astype(np.float32), head, seen, track, predictor.compare),
+            prediction=predict(embedding.astype(np.float32), head, seen, track, self._compare),
         )
+
+    def _compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The model's comparison, shared out to the threads."""
+        parts = zip(np.array_split(left, self._workers), np.array_split(right, self._workers), strict=True)
+        similar, valence, arousal = zip(
+            *self._pool.map(lambda part: self._predictor.compare(*part), parts), strict=True
+        )
+        return np.concatenate(similar), np.concatenate(valence), np.concatenate(arousal)
 
     def _embed(self, waiting: int) -> None:
         """Sends the batch off and waits until no more than `waiting` are under way."""

@@ -38,11 +38,11 @@ class Follower:
 
 
 class OneFace:
-    """Finds and follows one face; its track is 0."""
+    """Finds and follows one face; each shot has its track."""
 
     def __init__(self, s: ExtractSettings) -> None:
         self._detector = HogDetector(threshold=s.threshold, long_side=s.long_side, keep_threshold=s.keep_threshold)
-        self._follower, self._steady = Follower(s.lost_after_s), Steady(s.steady_s)
+        self._s, self._track = s, -1
 
     @staticmethod
     def identity(s: ExtractSettings) -> dict[str, Any]:
@@ -50,8 +50,11 @@ class OneFace:
         names = ("threshold", "keep_threshold", "long_side", "steady_s", "lost_after_s")
         return {"detector": {"name": "hog", **{name: getattr(s, name) for name in names}}}
 
-    def push(self, index: int, time_s: float, picture: np.ndarray) -> list[tuple[int, Face]]:
+    def push(self, index: int, time_s: float, picture: np.ndarray, new_shot: bool) -> list[tuple[int, Face]]:
         """Track and box of each face of the next frame, uint8 RGB (h, w, 3)."""
+        if new_shot:
+            self._follower, self._steady = Follower(self._s.lost_after_s), Steady(self._s.steady_s)
+            self._track += 1
         detected = self._detector.detect(picture, self._follower.followed(time_s))
         face = self._follower.next(detected, time_s)
-        return [] if face is None else [(0, self._steady(face, time_s))]
+        return [] if face is None else [(self._track, self._steady(face, time_s))]

@@ -1,35 +1,34 @@
-"""The report of one labelled video: its curves with their band, its anchors, its faces and where they come from."""
+"""The report of one labelled video: its curves with their band, its anchors, faces and shots, and its origin."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
-from mtclar.labelling import interpolate
+from mtclar.labelling.baselines import interpolate
 from mtclar.report import page
+from mtclar.report.curves import COLOURS, SHADES, Course, clock, curves, plane
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+_SHOWN_PEOPLE, _SHOWN_SHOTS = 6, 24
+_SAID = {"no_face": "no face", "out_of_shot": "out of the shot", "low_quality": "a face that can hardly be seen"}
 
-COLOURS = {"valence": "#1f6fb4", "arousal": "#c8552b"}
-_GREY, _GRID = "#8796a5", "#e6ebf0"
-_MAX_POINTS = 4000
+Columns = Mapping[str, np.ndarray]
+"""The columns of a labels table (`tables.LABELS`) as arrays, one row per frame and person labelled."""
 
 
 def write_label_page(
     path: Path,
-    table: pd.DataFrame,
+    columns: Columns,
     facts: Mapping[str, Any],
     pictures: Mapping[tuple[int, int], bytes],
     *,
     thumbnails: int,
+    shots: Mapping[int, bytes] | None = None,
     notes: Sequence[str] = (),
     card: str | None = None,
 ) -> None:
@@ -37,30 +36,41 @@ def write_label_page(
 
     Args:
         path: Where to.
-        table: The labels of one video (`tables.LABELS`), one row a frame, in order.
+        columns: The labels of one video, in the order of frames for each person.
         facts: The video's side facts, as NAME.va.json holds them.
         pictures: Small pictures of faces, JPEG bytes by frame and track.
         thumbnails: How many of them to show besides the anchors.
+        shots: Small pictures of the first frame of each shot, JPEG bytes by frame.
         notes: What the reader should know, one sentence each.
         card: Of the model, as Markdown; None if it has none.
     """
-    faces = int((table["status"] == "ok").sum())
-    anchors = table.index[table["source"] == "anchor"]
+    frames = np.unique(columns["frame"])
+    people = list(_people(columns))
+    faces = len(np.unique(columns["frame"][np.isin(columns["status"], ("ok", "low_quality"))]))
+    count = int((columns["source"] == "anchor").sum())
     start = "labelled without anchors"
-    if not (table["source"] == "zero-shot").any():
-        start = f"labelled from {len(anchors)} anchor{'s' if len(anchors) != 1 else ''}"
-    lead = f"{len(table)} frames over {table['time_s'].iloc[-1]:.2f} s, a face in {faces} of them, {start}."
-    sections = [
-        page.Section(
-            "Valence and arousal over time", page.figure(_curves(table)) + _legend(facts, anchors=len(anchors))
-        ),
-        page.Section("Faces along the way", _faces(table, pictures, thumbnails)),
-        page.Section("In the plane", page.figure(_plane(table))),
-        page.Section("Numbers", page.table(_numbers(table))),
-    ]
+    if count or not (columns["source"] == "zero-shot").any():
+        start = f"labelled from {count} anchor{'s' if count != 1 else ''}"
+    lead = f"{len(frames)} frames over {columns['time_s'].max():.2f} s, a face in {faces} of them, {start}."
+    sections = []
+    for number, (who, rows) in enumerate(people[:_SHOWN_PEOPLE]):
+        course, title = _course(columns, rows), f" of {who}" if len(people) > 1 else ""
+        body = curves(course, f"Valence and arousal{title} over {clock(float(course.time_s[-1]))}")
+        sections.append(page.Section(f"Valence and arousal over time{title}", body + _legend(facts, course, number)))
+        body = _faces(columns, rows, pictures, thumbnails)
+        sections.append(page.Section(f"Faces along the way{title}", body))
+    if len(people) == 1:
+        sections.append(page.Section("In the plane", plane(_course(columns, people[0][1]), "Valence against arousal")))
+    elif len(people) > _SHOWN_PEOPLE:
+        words = f"{len(people) - _SHOWN_PEOPLE} more are in the table of labels only."
+        sections.append(page.Section("Other people", page.text(words)))
+    if shots and len(shots) > 1:
+        sections.append(page.Section("Shots", _shots(columns, shots)))
+    header = ["", "lowest", "mean", "highest", "spread", "mean half band"]
+    sections.append(page.Section("Numbers", page.rows_table(header, _numbers(columns, people))))
     if notes:
-        sections.append(page.Section("Worth knowing", _list(notes)))
-    sections.append(page.Section("Where this comes from", page.table(_origin(facts))))
+        sections.append(page.Section("Worth knowing", page.listed(notes)))
+    sections.append(page.Section("Where this comes from", page.rows_table(["", " "], _origin(facts))))
     footer = f"mtclar {facts['tool_version']}"
     page.write_page(path, f"Labels of {facts['video']}", sections, lead=lead, footer=footer, card=card)
 
@@ -81,149 +91,145 @@ def write_index(
         tool_version: Of mtclar.
         card: Of the model, as Markdown; None if it has none.
     """
-    frame = pd.DataFrame(rows, columns=["video", "page", "frames", "faces", "anchors", "confidence"])
-    links = [Markup('<a href="{}">{}</a>').format(quote(row["page"]), row["video"]) for row in rows]
-    frame = frame.drop(columns="page").assign(video=pd.Series(links, dtype=object))
-    sections = [page.Section("Labelled", page.table(frame))]
+    names = ["frames", "faces", "anchors", "confidence"]
+    cells = [
+        [*(row[name] for name in names), Markup('<a href="{}">{}</a>').format(quote(row["page"]), row["video"])]
+        for row in rows
+    ]
+    table = page.rows_table(["video", *names], [[*cell[-1:], *cell[:-1]] for cell in cells])
+    sections = [page.Section("Labelled", table)]
     if failed:
-        sections.append(page.Section("Not labelled", _list(failed)))
+        sections.append(page.Section("Not labelled", page.listed(failed)))
     lead = f"{len(rows)} of {len(rows) + len(failed)} videos labelled."
     if without := sum(not row["anchors"] for row in rows):
         lead += f" Without anchors: {'all' if without == len(rows) else without}."
     page.write_page(path, "Labelled videos", sections, lead=lead, footer=f"mtclar {tool_version}", card=card)
 
 
-def _list(items: Iterable[str]) -> Markup:
-    return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(item) for item in items))
+def _people(columns: Columns) -> Iterator[tuple[str, np.ndarray]]:
+    """Who is labelled, and the rows of each in the order of time: one person, unless frames have several rows."""
+    rows = np.arange(len(columns["frame"]))
+    if len(np.unique(columns["frame"])) == len(rows):
+        yield "", rows[np.argsort(columns["frame"], kind="stable")]
+        return
+    names = [
+        str(person) if isinstance(person, str) and person else f"track {track}"
+        for person, track in zip(columns["person_id"], columns["track_id"], strict=True)
+    ]
+    for name in dict.fromkeys(names):
+        own = np.array([k for k, other in enumerate(names) if other == name])
+        yield name, own[np.argsort(columns["frame"][own], kind="stable")]
 
 
-def _legend(facts: Mapping[str, Any], *, anchors: int) -> Markup:
+def _course(columns: Columns, rows: np.ndarray) -> Course:
+    def pair(ending: str) -> np.ndarray:
+        return np.stack([columns[f"{name}{ending}"][rows].astype(float) for name in COLOURS], axis=1)
+
+    time_s, values, anchor = columns["time_s"][rows], pair(""), columns["source"][rows] == "anchor"
+    straight = interpolate(time_s, time_s[anchor], values[anchor]) if anchor.any() else None
+    status, shot = columns["status"][rows], columns["shot_id"][rows]
+    return Course(time_s, values, pair("_lo"), pair("_hi"), anchor, status, shot, straight)
+
+
+def _legend(facts: Mapping[str, Any], course: Course, number: int) -> Markup:
+    """What the marks mean, below the first chart."""
+    if number:
+        return Markup("")
     band = facts.get("band") or {}
     words = "Line: the label."
-    if anchors:
+    if course.straight is not None:
         words += " Dots: anchors. Dotted: straight lines between the anchors, the baseline to beat."
     if band.get("coverage"):
         words += f" Band: as wide as held {band['coverage']:.0%} of the true labels of people the model had not seen."
-    return page.text(words + " Grey: no face.")
+    shaded = [_SAID[name] for name in SHADES if (course.status == name).any()]
+    if shaded:
+        words += f" Shaded: {', '.join(shaded)}."
+    if (np.diff(course.shot) != 0).any():
+        words += " Dashed: cuts."
+    return page.text(words)
 
 
-def _curves(table: pd.DataFrame) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.5, 5.4), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True)
-    time_s = table["time_s"].to_numpy()
-    is_anchor = (table["source"] == "anchor").to_numpy()
-    some = np.arange(0, len(table), -(-len(table) // _MAX_POINTS))
-    for axes, name in ((upper, "valence"), (lower, "arousal")):
-        values, colour = table[name].to_numpy(), COLOURS[name]
-        _shade(axes, time_s, (table["status"] == "no_face").to_numpy())
-        band = [table[f"{name}_{side}"].to_numpy()[some] for side in ("lo", "hi")]
-        axes.fill_between(time_s[some], *band, color=colour, alpha=0.16, linewidth=0)
-        if is_anchor.any():
-            straight = interpolate(time_s[some], time_s[is_anchor], values[is_anchor])
-            axes.plot(time_s[some], straight, ":", color=_GREY, linewidth=1.4)
-            at, given = time_s[is_anchor], values[is_anchor]
-            axes.plot(at, given, "o", color=colour, mec="white", ms=7, clip_on=False, zorder=5)
-        axes.plot(time_s[some], values[some], color=colour, linewidth=1.8)
-        axes.set_ylabel(name.capitalize(), color=colour)
-        _dress(axes)
-    lower.set_xlabel("Time (s)")
-    end_s = max(float(time_s[-1]), 1e-3)
-    upper.set_xlim(-0.01 * end_s, 1.01 * end_s)
-    return figure
-
-
-def _dress(axes: Axes) -> None:
-    axes.set_ylim(-1.05, 1.05)
-    axes.set_yticks([-1, -0.5, 0, 0.5, 1])
-    axes.axhline(0, color=_GREY, linewidth=0.8)
-    axes.grid(color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left", "bottom"):
-        axes.spines[side].set_visible(False)
-    axes.tick_params(length=0, colors="#4a5a6a")
-
-
-def _shade(axes: Axes, time_s: np.ndarray, faceless: np.ndarray) -> None:
-    """Marks the spans without a face, each up to the middle of the gap to its neighbours."""
-    edges = np.concatenate([time_s[:1], (time_s[1:] + time_s[:-1]) / 2, time_s[-1:]])
-    turns = np.flatnonzero(np.diff(np.concatenate([[0], faceless.astype(int), [0]])))
-    for start, end in turns.reshape(-1, 2):
-        axes.axvspan(edges[start], edges[end], color="#dfe4e9", linewidth=0)
-
-
-def _plane(table: pd.DataFrame) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
-    axes = figure.subplots()
-    known = table[table["valence"].notna()]
-    known = known.iloc[:: -(-max(1, len(known)) // _MAX_POINTS)]
-    marks = axes.scatter(known["valence"], known["arousal"], c=known["time_s"], s=12, cmap="viridis", linewidth=0)
-    anchors = table[table["source"] == "anchor"]
-    axes.plot(anchors["valence"], anchors["arousal"], "o", mfc="none", color="#1c2733", markersize=9)
-    _dress(axes)
-    axes.set_xlim(-1.05, 1.05)
-    axes.set_xticks([-1, -0.5, 0, 0.5, 1])
-    axes.axvline(0, color=_GREY, linewidth=0.8)
-    axes.set_aspect("equal")
-    axes.set_xlabel("Valence", color=COLOURS["valence"])
-    axes.set_ylabel("Arousal", color=COLOURS["arousal"])
-    bar = figure.colorbar(marks, ax=axes, shrink=0.8, label="Time (s)")
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    return figure
-
-
-def _faces(table: pd.DataFrame, pictures: Mapping[tuple[int, int], bytes], count: int) -> Markup:
-    by_frame = {frame: data for (frame, _), data in sorted(pictures.items())}
-    anchors = [int(frame) for frame in table["frame"][table["source"] == "anchor"]]
-    values = table[["valence", "arousal"]].to_numpy(float)
+def _faces(columns: Columns, rows: np.ndarray, pictures: Mapping[tuple[int, int], bytes], count: int) -> Markup:
+    """Pictures of a person with what the labels say of them."""
+    place = {int(frame): k for k, frame in enumerate(columns["frame"][rows])}
+    tracks = columns["track_id"][rows]
+    own = {
+        frame: data
+        for (frame, track), data in sorted(pictures.items())
+        if frame in place and tracks[place[frame]] in (track, None)
+    }
+    values = np.stack([columns[name][rows].astype(float) for name in COLOURS], axis=1)
+    source = columns["source"][rows]
+    must = np.flatnonzero(source == "anchor").tolist()
+    at = {place[frame]: frame for frame in own}
     shown = Markup("")
-    for frame in choose(list(by_frame), anchors, values, count):
-        row = table.iloc[frame]
-        label = "no label" if np.isnan(row["valence"]) else f"V {row['valence']:+.2f}  A {row['arousal']:+.2f}"
-        mark = {"anchor": "\nanchor", "none": "\nno face"}.get(str(row["source"]), "")
-        shown += page.jpeg(by_frame[frame], f"{frame} · {row['time_s']:.2f} s\n{label}{mark}")
+    for k in choose(sorted(at), must, values, count):
+        label = "no label" if np.isnan(values[k]).any() else f"V {values[k, 0]:+.2f}  A {values[k, 1]:+.2f}"
+        mark = {"anchor": "\nanchor", "none": "\nno face"}.get(str(source[k]), "")
+        time_s = columns["time_s"][rows[k]]
+        shown += page.jpeg(own[at[k]], f"{at[k]} · {time_s:.2f} s\n{label}{mark}")
     return shown
 
 
 def choose(kept: Sequence[int], must: Sequence[int], values: np.ndarray, count: int) -> list[int]:
-    """Which of the frames with a picture to show: the nearest to those that must be, the extremes of each value, and
+    """Which of the rows with a picture to show: the nearest to those that must be, the extremes of each value, and
     evenly spaced ones.
 
     Args:
-        kept: Frames that have a picture, ascending.
-        must: Frames to show, or the nearest frame that has a picture in their place.
-        values: One row a frame of the video (n, dimensions), NaN where not known.
+        kept: Rows that have a picture, ascending.
+        must: Rows to show, or the nearest row that has a picture in their place.
+        values: (n, dimensions) of all rows, NaN where not known.
         count: How many to show besides those for `must`.
     """
     if not kept:
         return []
     at = np.array(kept)
-    asked = {int(at[np.argmin(np.abs(at - frame))]) for frame in must}
-    others = [frame for frame in kept if frame not in asked]
-    known = [frame for frame in others if not np.isnan(values[frame]).any()]
+    asked = {int(at[np.argmin(np.abs(at - row))]) for row in must}
+    others = [row for row in kept if row not in asked]
+    known = [row for row in others if not np.isnan(values[row]).any()]
     chosen: dict[int, None] = {}
     for column in values.T if known else ():
         chosen[known[int(np.argmax(column[known]))]] = None
         chosen[known[int(np.argmin(column[known]))]] = None
-    rest = [frame for frame in others if frame not in chosen]
+    rest = [row for row in others if row not in chosen]
     spaced = np.linspace(0, len(rest) - 1, num=max(0, min(count - len(chosen), len(rest))))
     chosen.update(dict.fromkeys(rest[round(i)] for i in spaced))
     return sorted({*list(chosen)[:count], *asked})
 
 
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for name in ("valence", "arousal"):
-        values = table[name].dropna()
-        half = ((table[f"{name}_hi"] - table[f"{name}_lo"]) / 2)[table["source"].isin(("model", "zero-shot"))]
-        rows.append([name, values.min(), values.mean(), values.max(), values.std(ddof=0), half.mean()])
-    return pd.DataFrame(rows, columns=["", "lowest", "mean", "highest", "spread", "mean half band"])
+def _shots(columns: Columns, shots: Mapping[int, bytes]) -> Markup:
+    """The first frame of each shot; of many, some spread evenly."""
+    time_of = dict(zip(columns["frame"].tolist(), columns["time_s"].tolist(), strict=True))
+    tracks: dict[int, set[int]] = {}
+    for frame, track in zip(columns["shot_id"].tolist(), columns["track_id"].tolist(), strict=True):
+        tracks.setdefault(frame, set()).add(track)
+    firsts = sorted(shots)
+    some = np.unique(np.linspace(0, len(firsts) - 1, num=min(len(firsts), _SHOWN_SHOTS)).round().astype(int))
+    shown = page.text(f"{len(firsts)} shots" + (f", {len(some)} of them shown." if len(some) < len(firsts) else "."))
+    for number in some.tolist():
+        frame = firsts[number]
+        when = f" · {time_of[frame]:.2f} s" if frame in time_of else ""
+        labelled = ", ".join(str(track) for track in sorted(tracks.get(number, ()), key=str) if track is not None)
+        shown += page.jpeg(shots[frame], f"shot {number}{when}" + (f"\ntrack {labelled}" if labelled else ""), 160)
+    return shown
 
 
-def _origin(facts: Mapping[str, Any]) -> pd.DataFrame:
+def _numbers(columns: Columns, people: Sequence[tuple[str, np.ndarray]]) -> list[list[Any]]:
+    """Range, mean and mean half of the band of what was labelled."""
+    found = []
+    for who, rows in people[:_SHOWN_PEOPLE]:
+        for name in COLOURS:
+            values = columns[name][rows].astype(float)
+            half = (columns[f"{name}_hi"][rows].astype(float) - columns[f"{name}_lo"][rows].astype(float)) / 2
+            half = half[np.isin(columns["source"][rows], ("model", "zero-shot")) & np.isfinite(half)]
+            values = values[np.isfinite(values)]
+            known = [values.min(), values.mean(), values.max(), values.std()] if len(values) else [np.nan] * 4
+            mean_half = half.mean() if len(half) else np.nan
+            found.append([f"{name} of {who}" if len(people) > 1 else name, *map(float, known), float(mean_half)])
+    return found
+
+
+def _origin(facts: Mapping[str, Any]) -> list[list[Any]]:
     model = facts["model"]
     rate = "no rate stated" if facts["nominal_fps"] is None else f"{facts['nominal_fps']:.3f} fps stated"
     pace = "variable" if facts["is_vfr"] else "constant"
@@ -236,7 +242,6 @@ def _origin(facts: Mapping[str, Any]) -> pd.DataFrame:
         "Model sha256": model["sha256"],
         **{f"Licence of the {what}": str(licence) for what, licence in model["licences"].items()},
         "Anchors": f"{facts['anchors_file']} ({len(facts['anchors'])} frames)" if facts["anchors_file"] else "none",
-        "Fusion": f"{facts['fusion']['method']}, time scale {facts['fusion']['time_scale_s']:g} s",
         "Values": "valence and arousal in [-1, 1]; no value where there is no face",
     }
-    return pd.DataFrame({"": list(rows), " ": list(rows.values())})
+    return [[name, value] for name, value in rows.items()]

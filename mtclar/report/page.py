@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
-import pandas as pd
 from markupsafe import Markup, escape
 
 from mtclar.data.store import encode
 from mtclar.data.whole import whole_file
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 _PAGE = jinja2.Template(
@@ -109,18 +109,23 @@ def figure(fig: Figure, description: str = "") -> Markup:
 
 def table(frame: pd.DataFrame, digits: int = 3) -> Markup:
     """A small table; floats with `digits` decimals, unknown values as a dash."""
+    return rows_table(list(frame.columns), frame.itertuples(index=False), digits)
+
+
+def rows_table(header: Iterable[object], rows: Iterable[Iterable[object]], digits: int = 3) -> Markup:
+    """As `table`, from the names of the columns and the rows."""
 
     def cell(value: object) -> Markup:
         if isinstance(value, float | np.floating):
             return escape("–" if np.isnan(value) else f"{value:.{digits}f}")
         return escape("–" if value is None else value)
 
-    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in frame.columns)
-    rows = Markup("").join(
+    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in header)
+    body = Markup("").join(
         Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell(value)) for value in row))
-        for row in frame.itertuples(index=False)
+        for row in rows
     )
-    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, rows)
+    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
 
 
 def picture(rgb: np.ndarray, caption: str = "", width: int = 96) -> Markup:

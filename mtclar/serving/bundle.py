@@ -61,6 +61,10 @@ class Bundle:
         check_files(folder, facts)
         return cls(folder, facts, identity, threads)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process opens the graphs anew."""
+        return {name: value for name, value in vars(self).items() if name != "_sessions"}
+
     @cached_property
     def card(self) -> str | None:
         """The model card as Markdown; None where the bundle has none."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from mtclar.errors import MtclarError, PartialFailureError
+from mtclar import storage
+from mtclar.data.out_folder import OutFolder
+from mtclar.data.out_s3 import open_out
+from mtclar.errors import MtclarError
 from mtclar.features import Features
 from mtclar.features.cache import find_features, keep_features, known_sha256
 from mtclar.features.extract import Predictor, extract, identity
 from mtclar.features.file import SUFFIX, write_features
 from mtclar.progress import Progress, silent
 from mtclar.settings import ExtractSettings, RegisterSettings
-from mtclar.steps.label_files import OutFolder
 from mtclar.steps.models import open_predictor
-from mtclar.video import find_videos, open_video, video_ids
+from mtclar.steps.videos import Source, do_videos, find_sources, printable, threads_each
+from mtclar.video import open_video
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,13 @@ class Extracted:
 class ExtractResult:
     """What a call of `run` wrote under `out`."""
 
-    out: Path
+    out: Path | str
     videos: tuple[Extracted, ...]
 
     def __str__(self) -> str:
         lines = [
             f"{v.video}: {v.frames} frames, {v.faces} faces in {v.tracks} track{'s' if v.tracks != 1 else ''}"
-            f"{', read before' if v.known else ''} -> {self.out / v.file}"
+            f"{', read before' if v.known else ''} -> {storage.join(str(self.out), v.file)}"
             for v in self.videos
         ]
         return "\n".join(lines + [f"{v.video}: note: {note}" for v in self.videos for note in v.notes])
@@ -51,20 +54,20 @@ class ExtractResult:
 def run(
     s: ExtractSettings,
     *,
-    videos: Sequence[Path],
+    videos: Sequence[Path | str],
     model: Predictor | Path | str,
-    out: Path,
+    out: Path | str,
     registry: RegisterSettings | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> ExtractResult:
-    """Reads every video and writes its features file.
+    """Reads every video and writes its features file. What was read before in the same way is not read again.
 
     Args:
         s: The section `extract` of params.yaml.
-        videos: Files and folders; a folder means all videos in it.
+        videos: Files and folders, a folder meaning all videos in it, or addresses on S3.
         model: As `mtclar.steps.models.open_model` takes it, or a model that is open already.
-        out: Folder for NAME.features of each video; others in the folder are left alone.
+        out: Folder or address for NAME.features of each video; others there are left alone.
         registry: The section `register`, to look `models:/` up.
         force: Read videos again that were read before.
         progress: Called once a frame.
@@ -73,77 +76,96 @@ def run(
         MtclarError: Model or `out` cannot be used, or not one video could be read.
         PartialFailureError: Some videos could not be read; the others are written.
     """
-    names = video_ids(find_videos(videos))
+    sources = find_sources(videos)
     predictor = open_predictor(model, registry)
-    done: list[Extracted] = []
-    failed: list[str] = []
-    with OutFolder(Path(out)) as folder:
-        for number, (path, name) in enumerate(names.items(), start=1):
-            what = f"{path.name} ({number}/{len(names)})" if len(names) > 1 else path.name
-            place = PurePosixPath(name)
-            file = f"{name}{SUFFIX}"
-            try:
-                features, known = features_of(
-                    path, predictor, s, beside=Path(out) / file, force=force, progress=progress, what=what
-                )
-                with folder.stage(place.parent) as stage:
-                    write_features(features, stage / f"{place.name}{SUFFIX}")
-            except MtclarError as error:
-                failed.append(str(error))
-                continue
+    s = s.model_copy(update={"workers": threads_each(s.workers, min(s.jobs, len(sources)))})
+    with open_out(out, "extract") as folder:
+        work = Extracting(s, predictor, folder, force)
+        done = do_videos(sources, work, folder, out=out, jobs=s.jobs, progress=progress, done="extracted")
+    return ExtractResult(out, done)
+
+
+@dataclass
+class Extracting:
+    """Reads one video and writes its features file; may be sent to another process."""
+
+    s: ExtractSettings
+    predictor: Predictor
+    folder: OutFolder
+    force: bool
+
+    def __call__(self, source: Source, progress: Progress) -> Extracted:
+        file = f"{source.name}{SUFFIX}"
+        with Opened(source, self.predictor, self.s) as opened:
+            if not self.force:
+                row = self.folder.finished(source.name, opened.origin)
+                if row is not None:
+                    return Extracted(**{**row, "notes": tuple(row["notes"]), "known": True})
+            features, known = opened.features(force=self.force, progress=progress)
             counts = len(features), len(features.faces), len(features.tracks)
-            done.append(Extracted(path.name, file, *counts, known, features.notes))
-    if failed and len(names) == 1:
-        raise MtclarError(failed[0])
-    if failed:
-        listed = "".join(f"\n  {sentence}" for sentence in failed)
-        if not done:
-            raise MtclarError(f"none of the {len(names)} videos could be read:{listed}")
-        raise PartialFailureError(
-            f"{len(done)} of {len(names)} videos are extracted in {out}; these could not be:{listed}"
-        )
-    return ExtractResult(Path(out), tuple(done))
+            done = Extracted(source.file, file, *counts, known, features.notes)
+            with self.folder.stage(source.name) as stage:
+                write_features(features, stage.path / f"{PurePosixPath(source.name).name}{SUFFIX}")
+                stage.inputs, stage.row = opened.origin, asdict(done)
+        return done
 
 
-def features_of(
-    path: Path,
-    predictor: Predictor,
-    s: ExtractSettings,
-    *,
-    beside: Path | None = None,
-    force: bool = False,
-    progress: Progress = silent,
-    what: str = "",
-) -> tuple[Features, bool]:
-    """The features of a video, read from a file where they were extracted before.
+class Opened:
+    """A video at hand, and its features as soon as they are asked for; a context manager.
 
     Args:
-        path: The video.
+        source: The video.
         predictor: The model.
         s: The section `extract` of params.yaml.
-        beside: A features file that may be of this video.
-        force: Read the video whatever is there.
-        progress: Called once a frame while the video is read.
-        what: What `progress` shall call it.
 
-    Returns:
-        The features, and whether they were there already.
-
-    Raises:
-        MtclarError: The video cannot be read, or shows no face.
+    Example:
+        with Opened(source, predictor, s) as opened:
+            features, known = opened.features()
     """
-    if path.as_posix() != (shown := printable(path)):
-        raise MtclarError(f"{shown}: the file's name is not UTF-8, so no table can hold it; rename the file.")
-    with open_video(path, fps=s.fps) as video:
+
+    def __init__(self, source: Source, predictor: Predictor, s: ExtractSettings) -> None:
+        self.source, self._predictor, self._s = source, predictor, s
+        self._local = storage.local(source.place)
+
+    def __enter__(self) -> Opened:
+        """Raises:
+        MtclarError: There is no such video, it is none, or its name cannot be written.
+        """
+        if self.source.place != (shown := printable(self.source.place)):
+            raise MtclarError(f"{shown}: the file's name is not UTF-8, so no table can hold it; rename the file.")
+        self.path = self._local.__enter__()
+        try:
+            self.video = open_video(self.path, fps=self._s.fps)
+            self.origin: dict[str, Any] = {
+                "sha256": known_sha256(self.video),
+                "identity": identity(self._predictor, self._s),
+            }
+        except BaseException:
+            self._local.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.video.close()
+        self._local.__exit__(*error)
+
+    def features(
+        self, *, beside: Path | None = None, force: bool = False, progress: Progress = silent
+    ) -> tuple[Features, bool]:
+        """The features of the video, read from a file where they were extracted before, and whether they were.
+
+        Args:
+            beside: A features file that may be of this video.
+            force: Read the video whatever is there.
+            progress: Called once a frame while the video is read.
+
+        Raises:
+            MtclarError: The video cannot be read, or shows no face.
+        """
         if not force:
-            found = find_features(known_sha256(video), identity(predictor, s), beside=beside)
+            found = find_features(**self.origin, beside=beside)
             if found is not None:
                 return found, True
-        features = extract(video, predictor, s, progress, what)
-    keep_features(features, most_gb=s.cache_gb)
-    return features, False
-
-
-def printable(path: Path) -> str:
-    """The path with bytes that are no UTF-8 spelled out."""
-    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+        features = extract(self.video, self._predictor, self._s, progress, self.source.file)
+        keep_features(features, most_gb=self._s.cache_gb)
+        return features, False

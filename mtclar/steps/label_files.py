@@ -1,26 +1,23 @@
-"""The files of a labelled video: where they are written, and the facts that go with the table."""
+"""The files of a labelled video: its table and the facts that go with it."""
 
 from __future__ import annotations
 
-import contextlib
+import csv
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
-from types import TracebackType
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mtclar import __version__
 from mtclar.data.anchors import Anchors, VideoAnchors
-from mtclar.errors import MtclarError
+from mtclar.data.tables import LABELS
 from mtclar.features import Features
 from mtclar.features.extract import Predictor
 from mtclar.labelling.kriging import DIMENSIONS
+from mtclar.report.label_page import Columns
 from mtclar.settings import LabelSettings
 
 SCHEMA_VERSION = 1
@@ -28,58 +25,20 @@ SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
 """Where a row's label comes from: `zero-shot` is the model without any anchor."""
 
 
-class OutFolder:
-    """A folder to write into, where the files of one video appear together when all are there.
-
-    It is tried at once, so that nobody waits for labels that cannot be written; and it is gone again if nothing came
-    of it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._parts = path / ".labels.part"
-
-    def __enter__(self) -> OutFolder:
-        self._made = not self.path.exists()
-        with self._said():
-            self.path.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(self._parts, ignore_errors=True)
-            self._parts.mkdir()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        shutil.rmtree(self._parts, ignore_errors=True)
-        if self._made and self.path.is_dir() and not any(self.path.iterdir()):
-            self.path.rmdir()
-
-    @contextlib.contextmanager
-    def stage(self, below: str | PurePosixPath = ".") -> Iterator[Path]:
-        """A folder for the files of one video; left without an error, they move to the folder `below` this one.
-
-        Raises:
-            MtclarError: They cannot be written.
-        """
-        with self._said():
-            shutil.rmtree(self._parts, ignore_errors=True)
-            self._parts.mkdir(parents=True)
-            yield self._parts
-            target = self.path / below
-            target.mkdir(parents=True, exist_ok=True)
-            for file in sorted(self._parts.iterdir()):
-                os.replace(file, target / file.name)
-
-    @contextlib.contextmanager
-    def _said(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise MtclarError(f"{self.path}: cannot be written ({error.strerror}); choose another --out.") from error
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
+def write_csv(columns: Columns, path: Path) -> None:
     """Writes the labels as CSV: times with 6 decimals, other numbers with 6 digits, nothing for what is not known."""
-    table = table.assign(time_s=table["time_s"].map("{:.6f}".format))
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n", encoding="utf-8")
+
+    def cells(name: str) -> Iterable[object]:
+        values = columns[name]
+        if values.dtype.kind != "f":
+            return values.tolist()
+        form = "%.6f" if name == "time_s" else "%.6g"
+        return ["" if value != value else form % value for value in values.tolist()]
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(LABELS.names)
+        writer.writerows(zip(*(cells(name) for name in LABELS.names), strict=True))
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
@@ -103,10 +62,10 @@ def model_facts(predictor: Predictor) -> dict[str, Any]:
 
 def side_facts(
     s: LabelSettings,
-    path: Path,
+    file: str,
     name: str,
     features: Features,
-    table: pd.DataFrame,
+    columns: Columns,
     marks: Anchors | None,
     placed: VideoAnchors,
     predictor: Predictor,
@@ -121,7 +80,7 @@ def side_facts(
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
         "video_id": name,
-        "video": path.name,
+        "video": file,
         **seen,
         "va_range": [-1.0, 1.0],
         "model": model_facts(predictor),
@@ -133,7 +92,7 @@ def side_facts(
         "anchors": [
             {
                 "frame": int(frame),
-                "time_s": round(float(table["time_s"].iloc[frame]), 6),
+                "time_s": round(float(features.time_s[frame]), 6),
                 "valence": float(valence),
                 "arousal": float(arousal),
                 "weight": float(weight),
@@ -144,9 +103,9 @@ def side_facts(
             )
         ],
         "counts": {
-            "rows": len(table),
-            **{status: int((table["status"] == status).sum()) for status in ("ok", "no_face")},
-            **{source: int((table["source"] == source).sum()) for source in SOURCES},
+            "rows": len(columns["frame"]),
+            **{status: int((columns["status"] == status).sum()) for status in ("ok", "no_face")},
+            **{source: int((columns["source"] == source).sum()) for source in SOURCES},
         },
         "notes": list(notes),
     }

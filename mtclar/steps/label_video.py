@@ -1,19 +1,148 @@
-"""One video from features to a table of labels: the anchors are fused, and every frame gets its row."""
+"""One video from its features to its files: the anchors are fused, and every frame gets its row."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mtclar.data.anchors import VideoAnchors
-from mtclar.data.tables import LABELS
+from mtclar.data.anchors import Anchors, VideoAnchors
+from mtclar.data.out_folder import OutFolder
+from mtclar.data.tables import LABELS, write_columns
 from mtclar.errors import MtclarError
 from mtclar.features import Features
 from mtclar.features.extract import Predictor
+from mtclar.features.file import SUFFIX
 from mtclar.labelling import Estimate, bound_krige, confidence, half_bands, label_track
-from mtclar.settings import LabelSettings
+from mtclar.progress import Progress
+from mtclar.report.label_page import write_label_page
+from mtclar.settings import ExtractSettings, LabelSettings
+from mtclar.steps.extract import Opened
+from mtclar.steps.label_files import side_facts, write_csv, write_json
+from mtclar.steps.videos import Source
+
+ZERO_SHOT = (
+    "Labelled without anchors: what this person's own neutral face and scale are is not known, so the labels are less "
+    "certain than with them; label a few frames by hand and give them with --anchors."
+)
+PARTS = (".va.csv", ".va.parquet", ".va.json", ".html")
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What was made of one video: the number of its frames, how many show a face, and its anchors."""
+
+    video_id: str
+    video: str
+    frames: int
+    faces: int
+    anchors: int
+    mean_confidence: float | None
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class Labelling:
+    """Labels one video and writes its files; may be sent to another process."""
+
+    s: LabelSettings
+    extract: ExtractSettings
+    predictor: Predictor
+    marks: Anchors | None
+    folder: OutFolder
+    force: bool
+
+    def __call__(self, source: Source, progress: Progress) -> VideoResult:
+        marks = self.marks if self.marks is not None and self.marks.of(source.name) else None
+        with Opened(source, self.predictor, self.extract) as opened:
+            inputs = self._inputs(opened, marks)
+            row = None if self.force else self.folder.finished(source.name, inputs)
+            if row is not None:
+                return VideoResult(**{**row, "files": tuple(row["files"]), "notes": tuple(row["notes"])})
+            beside = self.folder.fetch(f"{source.name}{SUFFIX}")
+            features, _ = opened.features(beside=beside, force=self.force, progress=progress)
+        return self._write(source, features, marks, inputs)
+
+    def _inputs(self, opened: Opened, marks: Anchors | None) -> dict[str, Any]:
+        """All that the files of a video follow from."""
+        rows = () if marks is None else marks.of(opened.source.name)
+        return {
+            **opened.origin,
+            "file": opened.source.file,
+            "model": self.predictor.identity,
+            "label": self.s.model_dump(mode="json"),
+            "anchors_file": None if marks is None else marks.path.name,
+            "anchors": [asdict(row) for row in rows],
+            "said": None if marks is None else list(marks.notes),
+        }
+
+    def _write(self, source: Source, features: Features, marks: Anchors | None, inputs: dict[str, Any]) -> VideoResult:
+        """Labels the frames and writes the files."""
+        s, name, predictor = self.s, source.name, self.predictor
+        track = track_of(features)
+        placed = VideoAnchors.none() if marks is None else marks.on_frames(name, track.times_s)
+        table = labels_table(name, track, placed, predictor, s)
+        columns = {column: table[column].to_numpy() for column in LABELS.names}
+        notes = _notes(features, track, marks, placed, predictor)
+        facts = side_facts(s, source.file, name, features, columns, marks, placed, predictor, notes)
+        place = PurePosixPath(name)
+        certain = table["confidence"].mean()
+        result = VideoResult(
+            video_id=name,
+            video=source.file,
+            frames=len(table),
+            faces=int(track.has_face.sum()),
+            anchors=len(placed.frames),
+            mean_confidence=None if np.isnan(certain) else round(float(certain), 4),
+            files=tuple(f"{name}{part}" for part in PARTS),
+            notes=notes,
+        )
+        with self.folder.stage(name) as stage:
+            csv, parquet, side, page = (stage.path / f"{place.name}{part}" for part in PARTS)
+            write_csv(columns, csv)
+            write_columns(columns, parquet, LABELS, {"mtclar": json.dumps(facts)})
+            write_json(facts, side)
+            write_label_page(
+                page,
+                columns,
+                facts,
+                features.face_pictures,
+                thumbnails=s.thumbnails,
+                shots=features.shot_pictures,
+                notes=notes,
+                card=predictor.card,
+            )
+            stage.inputs, stage.row = inputs, asdict(result)
+        return result
+
+
+def _notes(
+    features: Features, track: Track, marks: Anchors | None, placed: VideoAnchors, predictor: Predictor
+) -> tuple[str, ...]:
+    """What the reader of the labels should know, one sentence each."""
+    told = placed.notes if marks is None else (*marks.notes, *placed.notes)
+    notes = [*features.notes, *(f"{note[0].upper()}{note[1:]}." for note in told)]
+    if not len(placed.frames):
+        notes.append(ZERO_SHOT)
+    mute = [str(frame) for frame in placed.frames[placed.own] if not track.has_face[frame]]
+    if mute:
+        notes.append(
+            f"No face was found on the anchor frame(s) {', '.join(mute)}: they keep their label, but no other frame "
+            "can be compared with them; at most, frames near in time learn from them."
+        )
+    strange = np.flatnonzero(~placed.own)
+    if len(strange):
+        listed = ", ".join(str(placed.frames[k]) for k in strange)
+        notes.append(f"The anchors of frame(s) {listed} are of another face than the one labelled, and were not used.")
+    if not predictor.calibration:
+        notes.append("The model carries no calibration, so the labels have no band and no confidence.")
+    notes += predictor.facts.get("notes", [])  # what came with the model, such as that its bands are nominal
+    return tuple(notes)
 
 
 @dataclass(frozen=True)

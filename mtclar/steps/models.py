@@ -19,30 +19,31 @@ COLUMNS = ["model", "version", "MB", "card", "where"]
 
 
 def open_predictor(model: Predictor | Path | str, registry: RegisterSettings | None) -> Predictor:
-    """Opens the model that `model` names, unless it is open already."""
-    return open_model(model, registry) if isinstance(model, Path | str) else model
+    """Opens the model that `model` names, unless it is open already; each question to it takes one thread."""
+    return open_model(model, registry, threads=1) if isinstance(model, Path | str) else model
 
 
-def open_model(model: Path | str, registry: RegisterSettings | None) -> Bundle:
+def open_model(model: Path | str, registry: RegisterSettings | None, *, threads: int = 0) -> Bundle:
     """Opens the model that a user names.
 
     Args:
         model: `default` for the one that ships, a bundle's folder, or `models:/NAME@ALIAS` of the registry.
         registry: The section `register` of params.yaml, to look `models:/` up.
+        threads: Threads of ONNX Runtime; 0 lets it choose.
 
     Raises:
         MtclarError: There is no such model, or its bundle is not as it was written.
     """
     if model == NAME:
-        return Bundle.load(default_bundle())
+        return Bundle.load(default_bundle(), threads=threads)
     if not str(model).startswith("models:/"):
-        return Bundle.load(Path(model))
+        return Bundle.load(Path(model), threads=threads)
     if registry is None:
         raise MtclarError(f"{model}: a model of the registry needs the section 'register' of params.yaml.")
     try:
         from mtclar.registry.fetch import fetch_bundle
 
-        return Bundle.load(fetch_bundle(str(model), registry))
+        return Bundle.load(fetch_bundle(str(model), registry), threads=threads)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "mlflow":
             raise

@@ -18,8 +18,9 @@ from mtclar.features.extract import Predictor
 from mtclar.progress import Progress
 from mtclar.report.real_page import Curve
 from mtclar.settings import ExtractSettings, LabelSettings
-from mtclar.steps.extract import features_of
+from mtclar.steps.extract import Opened
 from mtclar.steps.label_video import Track, labels_table, track_of
+from mtclar.steps.videos import Source
 
 ENDINGS = ("", "_lo", "_hi")
 """Of the columns of a label and of the edges of its band."""
@@ -117,7 +118,8 @@ def read_clip(
     Raises:
         MtclarError: It cannot be read, shows no face, or a rating lies beyond its end.
     """
-    features, _ = features_of(path, predictor, extract, progress=progress, what=name)
+    with Opened(Source(str(path), name), predictor, extract) as opened:
+        features, _ = opened.features(progress=progress)
     track = track_of(features)
     placed = ratings.on_frames(name, track.times_s)
     own = placed.frames[placed.own]

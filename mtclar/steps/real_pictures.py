@@ -15,9 +15,10 @@ from mtclar.evaluation.real import score_portraits
 from mtclar.features.extract import Predictor
 from mtclar.progress import Progress
 from mtclar.settings import EvaluateSettings, ExtractSettings, LabelSettings
-from mtclar.steps.extract import features_of
+from mtclar.steps.extract import Opened
 from mtclar.steps.label_video import labels_table, track_of
 from mtclar.steps.real_clips import ENDINGS, columns_of
+from mtclar.steps.videos import Source
 
 
 def score_pictures(
@@ -69,6 +70,7 @@ def _label(path: Path, predictor: Predictor, s: LabelSettings, extract: ExtractS
     Raises:
         MtclarError: It cannot be read, or shows no face.
     """
-    features, _ = features_of(path, predictor, extract)
+    with Opened(Source(str(path), path.name), predictor, extract) as opened:
+        features, _ = opened.features()
     table = labels_table(path.name, track_of(features), VideoAnchors.none(), predictor, s)
     return np.concatenate([columns_of(table, ending) for ending in ENDINGS])

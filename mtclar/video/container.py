@@ -215,13 +215,17 @@ class ContainerVideo(Video):
             for decoded in _drain(stream):
                 frames += 1
                 yield decoded
-        self._tell(frames, spoiled, [fault for fault in faults if fault[0] < read or not broken], broken)
+        early = ends_early(self.path)
+        if early or broken:  # of the last packet only a part is there
+            faults = [fault for fault in faults if fault[0] < read]
+        self._tell(frames, spoiled, faults, early, broken)
 
     def _tell(
         self,
         frames: int,
         spoiled: int,
         faults: list[tuple[int, av.error.FFmpegError]],
+        early: bool,
         broken: av.error.FFmpegError | None,
     ) -> None:
         """Says what of the file could not be read.
@@ -241,7 +245,7 @@ class ContainerVideo(Video):
                 else f"{self.path}: no frame of the video can be decoded; the file is damaged or cut short."
             )
         stated = f" of {self._stated_frames}" if self._stated_frames else ""
-        if ends_early(self.path):
+        if early:
             self._warn(f"{name}: the file is cut short; {frames}{stated} frames could be read.")
         elif broken:
             self._warn(
@@ -259,7 +263,7 @@ class ContainerVideo(Video):
             self._warn(f"{name}: {places} skipped, the first after {after} packets ({error.strerror}).")
         if spoiled:
             self._warn(f"{name}: {spoiled} frames are damaged and shown as well as they could be decoded.")
-        self._whole = not (faults or broken)
+        self._whole = not (faults or early or broken)
 
     def _check_count(self, clock: Clock, count: int, odd: int) -> None:
         """Says where the frames differ from what the packets promised."""

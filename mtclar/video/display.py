@@ -42,7 +42,7 @@ class Display:
         self.rotation, self.mirrored = 0, False
         self.sar = Fraction(1)
         self.colour: dict[str, str] = {}
-        self._last: tuple[int, int] | None = None
+        self._changed = False
 
     def show(self, decoded: Any, sar: Fraction | None, index: int) -> np.ndarray:
         """The picture of frame `index`, given the sample aspect ratio the stream states.
@@ -53,12 +53,12 @@ class Display:
         width, height = self.look(decoded, sar)
         image = upright(self._rgb(decoded, width, height), self.rotation, self.mirrored)
         size = (image.shape[1], image.shape[0])
-        if size != self._last and self._last is not None:
+        if size != self.size and not self._changed:
+            self._changed = True
             self._warn(
                 f"{self._name}: the size of the pictures changes, first to {size[0]}x{size[1]} at frame {index}; all "
                 f"frames are shown at the size of the first, {self.size[0]}x{self.size[1]}."
             )
-        self._last = size
         return fitted(image, self.size)
 
     def look(self, decoded: Any, sar: Fraction | None) -> tuple[int, int]:

@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from mtclar.data.store import decode
 from mtclar.errors import MtclarError
-from mtclar.video.frames import Frame, Intervals, Video, VideoFacts
+from mtclar.video.display import fitted
+from mtclar.video.frames import Frame, Video, VideoFacts
 
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp"})
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
-def numbered_pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder whose whole name is a number (00000.png), in the order of the numbers."""
-    found = (
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in PICTURE_SUFFIXES and path.stem.isascii() and path.stem.isdigit()
-    )
-    return sorted(found, key=lambda path: (int(path.stem), path.name))
+class Numbered(NamedTuple):
+    """A picture whose name ends in a number."""
+
+    number: int
+    path: Path
+    before: str
+    """What stands before the number."""
+
+
+def numbered(folder: Path) -> list[Numbered]:
+    """The pictures of a folder that make a sequence, in the order of their numbers.
+
+    Those whose whole name is a number (00000.png); if there are none, those with the same name before the number and
+    the same ending (out-001.jpg, frame_0001.jpg), if there are two of them at least and no second such sequence. Other
+    pictures are left out.
+    """
+    sequences: dict[tuple[str, str], list[Numbered]] = defaultdict(list)
+    for path in folder.iterdir():
+        named = re.fullmatch(r"(.*?)([0-9]+)", path.stem, re.DOTALL)
+        if named and path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith("."):
+            before = named[1]
+            sequences[before, path.suffix.lower() if before else ""].append(Numbered(int(named[2]), path, before))
+    found = sequences.get(("", ""))
+    if not found:
+        several = [pictures for pictures in sequences.values() if len(pictures) > 1]
+        found = several[0] if len(several) == 1 else []
+    return sorted(found, key=lambda picture: (picture.number, picture.path.name))
+
+
+def is_sequence(pictures: Sequence[Numbered]) -> bool:
+    """Whether they were numbered as frames of a video: by numbers alone, or evenly spaced after a name."""
+    steps = {after.number - picture.number for picture, after in itertools.pairwise(pictures)}
+    return bool(pictures) and (not pictures[0].before or len(steps) == 1)
 
 
 class PictureVideo(Video):
     """A folder of numbered pictures; a picture's number, less the first one's, over `fps` is its time.
 
-    A file is one picture, at time 0.
+    A file is one picture, at time 0. Pictures are turned as their EXIF orientation says. All are shown at the size of
+    the first.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -37,15 +68,18 @@ class PictureVideo(Video):
             MtclarError: The folder holds no numbered pictures, or two with the same number.
         """
         super().__init__(path)
-        self._pictures = numbered_pictures(path) if path.is_dir() else [path]
-        if not self._pictures:
-            raise MtclarError(f"{path}: expected a video file or a folder of numbered pictures such as 00000.png.")
-        numbers = [int(picture.stem) for picture in self._pictures] if path.is_dir() else [0]
-        for number, after, picture in zip(numbers, numbers[1:], self._pictures[1:], strict=False):
-            if number == after:
-                raise MtclarError(f"{picture}: two pictures have the number {number}; keep one of them.")
+        pictures = numbered(path) if path.is_dir() else [Numbered(0, path, "")]
+        if not pictures:
+            raise MtclarError(
+                f"{path}: expected a video file or a folder of numbered pictures such as 00000.png or out-001.jpg, of "
+                "one name."
+            )
+        for picture, after in itertools.pairwise(pictures):
+            if picture.number == after.number:
+                raise MtclarError(f"{after.path}: two pictures have the number {after.number}; keep one of them.")
+        self._pictures = [picture.path for picture in pictures]
         self._fps = fps
-        self._pts = [number - numbers[0] for number in numbers]
+        self._pts = [picture.number - pictures[0].number for picture in pictures]
         self.expected_frames = len(self._pictures)
         self._first_shape = self._picture(0).shape
 
@@ -61,9 +95,6 @@ class PictureVideo(Video):
 
     @property
     def facts(self) -> VideoFacts:
-        seen = Intervals()
-        for pts in self._pts:
-            seen.add(pts)
         return VideoFacts(
             width=self._first_shape[1],
             height=self._first_shape[0],
@@ -72,16 +103,25 @@ class PictureVideo(Video):
             time_base=f"1/{self._fps:g}",
             start_time=0,
             nominal_fps=self._fps,
-            is_vfr=self._pts[-1] != len(self._pts) - 1,
+            is_vfr=len(set(np.diff(self._pts).tolist())) > 1,
             n_frames=len(self._pts),
             codec=self._pictures[0].suffix.lower().lstrip("."),
             sha256=self.sha256,
             warnings=self.warnings,
+            matrix="rgb",
+            range="full",
         )
 
     def timeline(self) -> np.ndarray:
         return np.array(self._pts) / self._fps
 
     def _read(self) -> Iterator[Frame]:
+        size = (self._first_shape[1], self._first_shape[0])
         for index, pts in enumerate(self._pts):
-            yield Frame(index, pts, pts / self._fps, self._picture(index))
+            image = self._picture(index)
+            if image.shape != self._first_shape:
+                self._warn(
+                    f"{self.path.name}: not all pictures have the size of the first, {size[0]}x{size[1]}; the others "
+                    "are shown at that size."
+                )
+            yield Frame(index, pts, pts / self._fps, fitted(image, size))

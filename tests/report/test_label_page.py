@@ -31,7 +31,7 @@ def labels(n: int = 60) -> pd.DataFrame:
     time_s = np.arange(n) / 25
     table = pd.DataFrame({name: [None] * n for name in LABELS.names})
     table["frame"], table["time_s"] = np.arange(n), time_s
-    table["source"], table["status"] = "model", "ok"
+    table["source"], table["status"], table["track_id"], table["shot_id"] = "model", "ok", 0, 0
     for name, values in (("valence", np.sin(time_s)), ("arousal", np.cos(time_s))):
         values[20:30] = np.nan
         table[name], table[f"{name}_lo"], table[f"{name}_hi"] = values, values - 0.2, values + 0.2
@@ -47,7 +47,8 @@ def pictures(n: int = 60) -> dict[tuple[int, int], bytes]:
 
 def write(tmp_path, table=None, **options) -> str:
     table = labels() if table is None else table
-    write_label_page(tmp_path / "clip.html", table, FACTS, pictures(len(table)), thumbnails=8, **options)
+    columns = {name: table[name].to_numpy() for name in LABELS.names}
+    write_label_page(tmp_path / "clip.html", columns, FACTS, pictures(len(table)), thumbnails=8, **options)
     return (tmp_path / "clip.html").read_text(encoding="utf-8")
 
 

@@ -32,7 +32,7 @@ def test_in_a_folder_the_good_videos_are_labelled_and_the_bad_ones_listed(clip, 
         "has 2 frames",
     ):
         assert words in str(caught.value)
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(path.name for path in out.iterdir() if path.name != ".mtclar") == [
         "good.html", "good.va.csv", "good.va.json", "good.va.parquet", "index.html", "summary.json",
         "unasked.html", "unasked.va.csv", "unasked.va.json", "unasked.va.parquet",
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def test_a_video_whose_name_is_no_text_is_listed_and_the_others_are_labelled(cli
     anchors, out = write_anchors(tmp_path, "clip,0,0,0"), tmp_path / "out"
     with pytest.raises(PartialFailureError, match=r"caf\\xe9\.mp4: the file's name is not UTF-8"):
         label.run(settings, EXTRACT, videos=[tmp_path / "videos"], anchors=anchors, model=bundle, out=out)
-    assert json.loads((out / "summary.json").read_text())["failed"][0]["video"] == "caf\\xe9.mp4"
+    assert json.loads((out / "summary.json").read_text())["failed"][0]["video"] == "caf\\xe9"
     assert "xe9.mp4" in (out / "index.html").read_text()
 
 

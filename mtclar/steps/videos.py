@@ -1,0 +1,143 @@
+"""What `extract` and `label` have in common: which videos there are, and doing them one by one or several at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from mtclar import storage
+from mtclar.batch import Item, run_batch
+from mtclar.data.out_folder import Contents, OutFolder
+from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.progress import Progress
+from mtclar.video import VIDEO_SUFFIXES, find_videos, video_ids
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video to work on.
+
+    Attributes:
+        place: A local path or an address `s3://bucket/key`.
+        name: What it is called, unique among the videos of a call.
+    """
+
+    place: str
+    name: str
+
+    @property
+    def file(self) -> str:
+        """The name of its file, as text can hold it."""
+        return printable(PurePosixPath(self.place).name)
+
+
+def find_sources(places: Sequence[str | Path]) -> list[Source]:
+    """The videos that places mean: files and folders here, files and prefixes on S3.
+
+    Raises:
+        MtclarError: There is none, or the first one named is not there.
+    """
+    remote = [str(place) for place in places if storage.is_remote(str(place))]
+    here = [Path(place) for place in places if not storage.is_remote(str(place))]
+    found = find_videos(here) if here or not remote else []
+    if here and not any(path.exists() for path in found):
+        raise MtclarError(f"{found[0]}: no such video; check the path.")
+    on_s3 = [Path(uri.removeprefix(storage.SCHEME)) for place in remote for uri in _below(place)]
+    names = video_ids([*found, *on_s3])
+    addresses = {path: f"{storage.SCHEME}{path.as_posix()}" for path in on_s3}
+    return [Source(addresses.get(path, str(path)), name) for path, name in names.items()]
+
+
+def _below(place: str) -> list[str]:
+    """Addresses of the videos below a prefix, or the one video it names."""
+    files = [file.uri for file in storage.list_files(place)]
+    found = files if files == [place] else [uri for uri in files if PurePosixPath(uri).suffix.lower() in VIDEO_SUFFIXES]
+    if not found:
+        raise MtclarError(f"{place}: no video below this address (looked for {', '.join(sorted(VIDEO_SUFFIXES))}).")
+    return found
+
+
+def printable(name: str) -> str:
+    """The name with bytes that are no UTF-8 spelled out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def do_videos(
+    sources: Sequence[Source],
+    work: Callable[[Source, Progress], R],
+    folder: OutFolder,
+    *,
+    out: str | Path,
+    jobs: int,
+    progress: Progress,
+    refused: Mapping[str, str] | None = None,
+    index: Callable[[Path, Contents], None] | None = None,
+    done: str,
+) -> tuple[R, ...]:
+    """Works on every video; one that fails fails alone.
+
+    Args:
+        sources: The videos.
+        work: What to do with one; with several processes it is sent to each.
+        folder: Where the results go, entered.
+        out: What it is called.
+        jobs: How many processes.
+        progress: Told the frames of all videos together.
+        refused: Why some are not even begun, one sentence each by name.
+        index: Writes the files that tell of all videos of the folder.
+        done: What has been done with a video, such as "labelled".
+
+    Returns:
+        What the work returned, in the order of the videos.
+
+    Raises:
+        MtclarError: Not one video could be done.
+        PartialFailureError: Some could not be; the others are.
+    """
+    refused = refused or {}
+    sentences: dict[str, str] = {}
+
+    def note(name: str, sentence: str, trace: str | None = None) -> None:
+        if trace is not None:
+            sentence = f"{sentence.rstrip('.')}; the traceback is in {folder.log(trace)}."
+        sentences[name] = sentence
+        folder.fail(name, sentence)
+
+    for source in sources:
+        if source.name in refused:
+            note(printable(source.name), refused[source.name])
+    items = [Item(source.file, source) for source in sources if source.name not in refused]
+    try:
+        batch = run_batch(
+            items,
+            work,
+            jobs=jobs,
+            progress=progress,
+            on_failed=lambda failure: note(printable(failure.item.value.name), failure.sentence, failure.trace),
+        )
+    finally:  # also where somebody stopped it: what is done is shown
+        if index is not None and folder.contents().rows:
+            folder.write_index(index)
+    results = tuple(result for _, result in batch.done)
+    failed = [sentences[name] for source in sources if (name := printable(source.name)) in sentences]
+    if failed and len(sources) == 1:
+        raise MtclarError(failed[0])
+    listed = "".join(f"\n  {sentence}" for sentence in failed)
+    if failed and not results:
+        raise MtclarError(f"none of the {len(sources)} videos could be {done}:{listed}")
+    if failed:
+        raise PartialFailureError(
+            f"{len(results)} of {len(sources)} videos are {done} in {out}; these could not be:{listed}"
+        )
+    return results
+
+
+def threads_each(workers: int, jobs: int) -> int:
+    """Threads of one process: what the settings say, or its share of the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return workers or max(1, cores // jobs)
