@@ -498,7 +498,7 @@ def extract(
 def label(
     videos: Videos,
     anchors: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help="CSV with video_id, frame or time_s, valence, arousal; without it no frame is labelled by hand.",
             metavar="FILE",

@@ -106,8 +106,8 @@ def find(uri: str) -> RemoteFile | None:
 
 
 def exists(place: str | Path) -> bool:
-    """Whether there is a file at a local path or an address."""
-    return find(str(place)) is not None if is_remote(place) else Path(place).is_file()
+    """Whether there is something at a local path, or a file at an address."""
+    return find(str(place)) is not None if is_remote(place) else Path(place).exists()
 
 
 def digest(uri: str) -> str | None:

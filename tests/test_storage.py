@@ -117,7 +117,7 @@ def test_a_local_path_is_itself(tmp_path):
         assert path == tmp_path / "x"
     assert path.exists()
     assert storage.exists(str(path))
-    assert not storage.exists(tmp_path)
+    assert not storage.exists(tmp_path / "y")
 
 
 def test_without_boto3_the_extra_is_named(monkeypatch):

@@ -28,7 +28,7 @@ from typing import Any
 from mtclar import __version__
 from mtclar.data.whole import PART, locked, own_part, remove_dead_parts, unwritable
 from mtclar.errors import MtclarError
-from mtclar.storage import file_sha256
+from mtclar.storage import exists, file_sha256, is_remote
 
 STATE = ".mtclar"
 READY = ".ready"
@@ -103,6 +103,8 @@ class OutFolder:
         self._made = not self.path.exists()
         with self._said(), self._locked():
             remove_dead_parts(self.state)
+            for name in self._gone():
+                (self.state / self.failed / f"{safe(name)}.json").unlink(missing_ok=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -163,14 +165,16 @@ class OutFolder:
         path = self.path / safe(file)
         return path if path.is_file() else None
 
-    def fail(self, name: str, sentence: str) -> None:
-        """Notes that a video could not be done, for the index, until it is done. Earlier files of it stay.
+    def fail(self, name: str, sentence: str, place: str = "") -> None:
+        """Notes that a video could not be done, for the index: until it is done, or a call finds it gone from `place`.
+
+        Earlier files of it stay.
 
         Raises:
             MtclarError: It cannot be written.
         """
         with self._said(), self._locked():
-            self._write_state(f"{self.failed}/{safe(name)}.json", {"name": name, "sentence": sentence})
+            self._write_state(f"{self.failed}/{safe(name)}.json", failure(name, sentence, place))
 
     def contents(self) -> Contents:
         """What stands in the folder now."""
@@ -191,6 +195,11 @@ class OutFolder:
             for file in sorted(part.iterdir()):
                 if file.name not in taken:
                     os.replace(file, self.path / file.name)
+
+    def _gone(self) -> list[str]:
+        """Names of the videos that could not be done and are no longer there."""
+        kept = [(kept["name"], kept["place"]) for kept in self._kept(self.failed)]
+        return [name for name, place in kept if place and not exists(place)]
 
     def log(self, text: str) -> str:
         """Adds a traceback to the log of the folder; returns where that is."""
@@ -270,6 +279,12 @@ def safe(name: str) -> PurePosixPath:
     if path.is_absolute() or not path.parts or ".." in path.parts or path.parts[0] == STATE:
         raise MtclarError(f"expected the name of a video below the output folder, got '{name}'; rename the video.")
     return path
+
+
+def failure(name: str, sentence: str, place: str) -> dict[str, str]:
+    """What is kept of a failure."""
+    here = place and not is_remote(place)
+    return {"name": name, "sentence": sentence, "place": os.path.abspath(place) if here else place}
 
 
 def _plain(content: dict[str, Any]) -> dict[str, Any]:

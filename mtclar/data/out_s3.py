@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from mtclar import storage
-from mtclar.data.out_folder import LOG, STATE, Contents, OutFolder, safe, write_json
+from mtclar.data.out_folder import LOG, STATE, Contents, OutFolder, failure, safe, write_json
 from mtclar.data.whole import scratch
 from mtclar.errors import MtclarError
 
@@ -39,6 +39,8 @@ class S3OutFolder(OutFolder):
     def __enter__(self) -> S3OutFolder:
         self._put_json("tried", {})
         storage.remove(self._at(STATE, "tried"))
+        for name in self._gone():
+            storage.remove(self._at(STATE, self.failed, f"{safe(name)}.json"))
         self._here = scratch("out")
         self.path = self._here.__enter__()
         self.state = self.path / STATE
@@ -69,8 +71,8 @@ class S3OutFolder(OutFolder):
         uri = self._at(str(safe(file)))
         return storage.download(uri, (self.path / "fetched" / safe(file)).parent) if storage.exists(uri) else None
 
-    def fail(self, name: str, sentence: str) -> None:
-        self._put_json(f"{self.failed}/{safe(name)}.json", {"name": name, "sentence": sentence})
+    def fail(self, name: str, sentence: str, place: str = "") -> None:
+        self._put_json(f"{self.failed}/{safe(name)}.json", failure(name, sentence, place))
 
     def write_index(self, write: Callable[[Path, Contents], None]) -> None:
         for _ in range(TRIES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,7 +20,7 @@ from mtclar.progress import Progress, silent
 from mtclar.settings import ExtractSettings, RegisterSettings
 from mtclar.steps.models import open_predictor
 from mtclar.steps.videos import Source, do_videos, find_sources, printable, threads_each
-from mtclar.video import open_video
+from mtclar.video import Video, open_video
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ class Extracting:
 
     def __call__(self, source: Source, progress: Progress) -> Extracted:
         file = f"{source.name}{SUFFIX}"
-        with Opened(source, self.predictor, self.s) as opened:
+        manifest = None if self.force else self.folder.manifest(source.name)
+        with Opened(source, self.predictor, self.s, manifest) as opened:
             if not self.force:
                 row = self.folder.finished(source.name, opened.origin)
                 if row is not None:
@@ -106,26 +108,35 @@ class Extracting:
             done = Extracted(source.file, file, *counts, known, features.notes)
             with self.folder.stage(source.name) as stage:
                 write_features(features, stage.path / f"{PurePosixPath(source.name).name}{SUFFIX}")
-                stage.inputs, stage.row = opened.origin, asdict(done)
+                stage.inputs, stage.row, stage.source = opened.origin, asdict(done), source.facts
         return done
 
 
 class Opened:
     """A video at hand, and its features as soon as they are asked for; a context manager.
 
+    A video on S3 is brought here when it must be read: not where a manifest tells that it is the one read before.
+
     Args:
         source: The video.
         predictor: The model.
         s: The section `extract` of params.yaml.
+        manifest: What an output folder says of the video of that name, if it says anything.
+
+    Attributes:
+        origin: sha256 of its content and identity of detector and model: all that its features follow from.
 
     Example:
         with Opened(source, predictor, s) as opened:
             features, known = opened.features()
     """
 
-    def __init__(self, source: Source, predictor: Predictor, s: ExtractSettings) -> None:
-        self.source, self._predictor, self._s = source, predictor, s
-        self._local = storage.local(source.place)
+    def __init__(
+        self, source: Source, predictor: Predictor, s: ExtractSettings, manifest: dict[str, Any] | None = None
+    ) -> None:
+        self.source, self._predictor, self._s, self._manifest = source, predictor, s, manifest
+        self._open = ExitStack()
+        self._video: Video | None = None
 
     def __enter__(self) -> Opened:
         """Raises:
@@ -133,21 +144,32 @@ class Opened:
         """
         if self.source.place != (shown := printable(self.source.place)):
             raise MtclarError(f"{shown}: the file's name is not UTF-8, so no table can hold it; rename the file.")
-        self.path = self._local.__enter__()
         try:
-            self.video = open_video(self.path, fps=self._s.fps)
-            self.origin: dict[str, Any] = {
-                "sha256": known_sha256(self.video),
-                "identity": identity(self._predictor, self._s),
-            }
+            self.origin: dict[str, Any] = {"sha256": self._sha256(), "identity": identity(self._predictor, self._s)}
         except BaseException:
-            self._local.__exit__(None, None, None)
+            self._open.close()
             raise
         return self
 
+    def _sha256(self) -> str:
+        """Of the content of the video, without reading it where that is known."""
+        facts = self.source.facts
+        if not facts:
+            return known_sha256(self.video)
+        if self._manifest is not None and self._manifest["source"] == facts:
+            return str(self._manifest["inputs"]["sha256"])
+        return self.video.sha256
+
     def __exit__(self, *error: Any) -> None:
-        self.video.close()
-        self._local.__exit__(*error)
+        self._open.close()
+
+    @property
+    def video(self) -> Video:
+        """The video, opened when it is first asked for."""
+        if self._video is None:
+            path = self._open.enter_context(storage.local(self.source.place))
+            self._video = self._open.enter_context(open_video(path, fps=self._s.fps))
+        return self._video
 
     def features(
         self, *, beside: Path | None = None, force: bool = False, progress: Progress = silent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def run(
     extract: ExtractSettings,
     *,
     videos: Sequence[Path | str],
-    anchors: Path | None,
+    anchors: Path | str | None,
     model: Predictor | Path | str,
     out: Path | str,
     registry: RegisterSettings | None = None,
@@ -61,8 +62,8 @@ def run(
         s: The section `label` of params.yaml.
         extract: The section `extract`.
         videos: Files and folders, a folder meaning all videos in it, or addresses on S3.
-        anchors: CSV of labelled frames, see `mtclar.data.anchors`; a video that it does not name is labelled without
-            any (zero-shot), as all are with None.
+        anchors: CSV of labelled frames, see `mtclar.data.anchors`, or its address on S3; a video that it does not name
+            is labelled without any (zero-shot), as all are with None.
         model: As `mtclar.steps.models.open_model` takes it, or a model that is open already.
         out: Folder or address for NAME.va.csv, NAME.va.parquet, NAME.va.json and NAME.html of each video, index.html
             and summary.json. The files of a video appear together; others there are left alone.
@@ -75,7 +76,6 @@ def run(
         PartialFailureError: Some videos could not be labelled; the others are written.
     """
     sources = find_sources(videos)
-    marks = None if anchors is None else read_anchors(anchors).match([source.name for source in sources])
     predictor = open_predictor(model, registry)
     jobs = min(extract.jobs, len(sources))
     extract = extract.model_copy(update={"workers": threads_each(extract.workers, jobs)})
@@ -83,7 +83,12 @@ def run(
     def index(folder: Path, contents: Contents) -> None:
         _write_index(folder, contents, predictor)
 
-    with open_out(out, "label") as folder:
+    with ExitStack() as at_hand:
+        marks = None
+        if anchors is not None:
+            file = at_hand.enter_context(storage.local(anchors))
+            marks = read_anchors(file).match([source.name for source in sources])
+        folder = at_hand.enter_context(open_out(out, "label"))
         work = Labelling(s, extract, predictor, marks, folder, force)
         done = do_videos(
             sources, work, folder, out=out, jobs=extract.jobs, progress=progress, index=index, done="labelled"

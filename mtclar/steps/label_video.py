@@ -59,7 +59,8 @@ class Labelling:
 
     def __call__(self, source: Source, progress: Progress) -> VideoResult:
         marks = self.marks if self.marks is not None and self.marks.of(source.name) else None
-        with Opened(source, self.predictor, self.extract) as opened:
+        manifest = None if self.force else self.folder.manifest(source.name)
+        with Opened(source, self.predictor, self.extract, manifest) as opened:
             inputs = self._inputs(opened, marks)
             row = None if self.force else self.folder.finished(source.name, inputs)
             if row is not None:
@@ -117,7 +118,7 @@ class Labelling:
                 notes=notes,
                 card=predictor.card,
             )
-            stage.inputs, stage.row = inputs, asdict(result)
+            stage.inputs, stage.row, stage.source = inputs, asdict(result), source.facts
         return result
 
 

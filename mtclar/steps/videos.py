@@ -25,10 +25,17 @@ class Source:
     Attributes:
         place: A local path or an address `s3://bucket/key`.
         name: What it is called, unique among the videos of a call.
+        version: Of a video on S3, what changes when its content does; None of a local one.
     """
 
     place: str
     name: str
+    version: str | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What tells, without reading it, that a video on S3 is the one that was read before; empty of a local one."""
+        return {} if self.version is None else {"place": self.place, "version": self.version}
 
     @property
     def file(self) -> str:
@@ -47,16 +54,20 @@ def find_sources(places: Sequence[str | Path]) -> list[Source]:
     found = find_videos(here) if here or not remote else []
     if here and not any(path.exists() for path in found):
         raise MtclarError(f"{found[0]}: no such video; check the path.")
-    on_s3 = [Path(uri.removeprefix(storage.SCHEME)) for place in remote for uri in _below(place)]
-    names = video_ids([*found, *on_s3])
-    addresses = {path: f"{storage.SCHEME}{path.as_posix()}" for path in on_s3}
-    return [Source(addresses.get(path, str(path)), name) for path, name in names.items()]
+    on_s3 = {Path(file.uri.removeprefix(storage.SCHEME)): file for place in remote for file in _below(place)}
+    return [
+        Source(on_s3[path].uri, name, f"{on_s3[path].size} {on_s3[path].etag}")
+        if path in on_s3
+        else Source(str(path), name)
+        for path, name in video_ids([*found, *on_s3]).items()
+    ]
 
 
-def _below(place: str) -> list[str]:
-    """Addresses of the videos below a prefix, or the one video it names."""
-    files = [file.uri for file in storage.list_files(place)]
-    found = files if files == [place] else [uri for uri in files if PurePosixPath(uri).suffix.lower() in VIDEO_SUFFIXES]
+def _below(place: str) -> list[storage.RemoteFile]:
+    """The videos below a prefix, or the one video it names."""
+    files = storage.list_files(place)
+    found = [file for file in files if file.uri == place]
+    found = found or [file for file in files if PurePosixPath(file.uri).suffix.lower() in VIDEO_SUFFIXES]
     if not found:
         raise MtclarError(f"{place}: no video below this address (looked for {', '.join(sorted(VIDEO_SUFFIXES))}).")
     return found
@@ -102,15 +113,16 @@ def do_videos(
     refused = refused or {}
     sentences: dict[str, str] = {}
 
-    def note(name: str, sentence: str, trace: str | None = None) -> None:
+    def note(source: Source, sentence: str, trace: str | None = None) -> None:
+        name = printable(source.name)
         if trace is not None:
             sentence = f"{sentence.rstrip('.')}; the traceback is in {folder.log(trace)}."
         sentences[name] = sentence
-        folder.fail(name, sentence)
+        folder.fail(name, sentence, printable(source.place))
 
     for source in sources:
         if source.name in refused:
-            note(printable(source.name), refused[source.name])
+            note(source, refused[source.name])
     items = [Item(source.file, source) for source in sources if source.name not in refused]
     try:
         batch = run_batch(
@@ -118,7 +130,7 @@ def do_videos(
             work,
             jobs=jobs,
             progress=progress,
-            on_failed=lambda failure: note(printable(failure.item.value.name), failure.sentence, failure.trace),
+            on_failed=lambda failure: note(failure.item.value, failure.sentence, failure.trace),
         )
     finally:  # also where somebody stopped it: what is done is shown
         if index is not None and folder.contents().rows:

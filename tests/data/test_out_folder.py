@@ -96,6 +96,20 @@ def test_a_failure_is_told_until_the_video_is_done_and_what_was_removed_is_not_t
         assert list(folder.contents().rows) == ["clip"]
 
 
+def test_a_failure_of_a_video_that_is_gone_is_not_told_by_the_next_call(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "out", "one")
+    (tmp_path / "bad.mp4").write_text("no video")
+    with OutFolder(tmp_path / "out", "label") as folder:
+        folder.fail("bad", "it was no video.", "bad.mp4")
+    monkeypatch.chdir("/")
+    with OutFolder(tmp_path / "out", "label") as folder:
+        assert folder.contents().failed == {"bad": "it was no video."}
+    (tmp_path / "bad.mp4").unlink()
+    with OutFolder(tmp_path / "out", "label") as folder:
+        assert folder.contents().failed == {}
+
+
 def test_files_that_an_earlier_call_made_of_a_video_and_this_one_did_not_are_gone(tmp_path):
     write(tmp_path, "one")
     write(tmp_path, "two", files=FILES[:2])
