@@ -150,15 +150,18 @@ class _Told:
 
     def __init__(self, items: Sequence[Item[Any]], progress: Progress) -> None:
         self._items, self._progress = items, progress
-        self._done = dict.fromkeys(range(len(items)), 0)
-        self._expected = {index: item.steps for index, item in enumerate(items)}
-        self._ended = 0
+        self._done = [0] * len(items)
+        self._expected = [item.steps for item in items]
+        self._all_done, self._ended = 0, 0
+        self._all_expected = sum(steps or 0 for steps in self._expected)
+        self._open = sum(steps is None for steps in self._expected)
+        self._known = sum(bool(steps) for steps in self._expected)
 
     def of(self, index: int) -> Progress:
         """The progress of one item."""
 
         def tell(done: int, total: int, what: str = "", /) -> None:
-            self._done[index], self._expected[index] = done, total
+            self._set(index, done, total)
             self._tell(what or self._items[index].name)
 
         return tell
@@ -166,17 +169,23 @@ class _Told:
     def end(self, index: int) -> None:
         """An item has ended; what it did not do (it was there already, it failed) is not to be waited for."""
         self._ended += 1
-        self._expected[index] = self._done[index]
+        self._set(index, self._done[index], self._done[index])
         if len(self._items) > 1:
             self._tell(self._items[index].name)
 
+    def _set(self, index: int, done: int, expected: int) -> None:
+        before = self._expected[index]
+        self._open -= before is None
+        self._known += bool(expected) - bool(before)  # one that was there already says nothing of the others
+        self._all_expected += expected - (before or 0)
+        self._all_done += done - self._done[index]
+        self._done[index], self._expected[index] = done, expected
+
     def _tell(self, what: str) -> None:
-        known = [steps for steps in self._expected.values() if steps]
-        mean = sum(known) / len(known) if known else 0
-        total = sum(mean if steps is None else steps for steps in self._expected.values())
+        total = self._all_expected + (self._open * self._all_expected // self._known if self._known else 0)
         if len(self._items) > 1:
             what = f"{what} ({min(self._ended + 1, len(self._items))}/{len(self._items)})"
-        self._progress(sum(self._done.values()), max(round(total), sum(self._done.values())), what)
+        self._progress(self._all_done, max(total, self._all_done), what)
 
 
 @dataclass
