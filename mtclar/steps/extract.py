@@ -19,7 +19,7 @@ from mtclar.features.file import SUFFIX, write_features
 from mtclar.progress import Progress, silent
 from mtclar.settings import ExtractSettings, RegisterSettings
 from mtclar.steps.models import open_predictor
-from mtclar.steps.videos import Source, do_videos, find_sources, printable, threads_each
+from mtclar.steps.videos import Source, do_videos, find_sources, passed, printable, threads_each
 from mtclar.video import Video, open_video
 
 
@@ -38,10 +38,11 @@ class Extracted:
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """What a call of `run` wrote under `out`."""
+    """What a call of `run` wrote under `out`, and what it passed over in the folders given."""
 
     out: Path | str
     videos: tuple[Extracted, ...]
+    passed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [
@@ -49,7 +50,8 @@ class ExtractResult:
             f"{', read before' if v.known else ''} -> {storage.join(str(self.out), v.file)}"
             for v in self.videos
         ]
-        return "\n".join(lines + [f"{v.video}: note: {note}" for v in self.videos for note in v.notes])
+        lines += [f"{v.video}: note: {note}" for v in self.videos for note in v.notes]
+        return "\n".join(lines + [f"note: {sentence}" for sentence in self.passed])
 
 
 def run(
@@ -83,7 +85,7 @@ def run(
     with open_out(out, "extract") as folder:
         work = Extracting(s, predictor, folder, force)
         done = do_videos(sources, work, folder, out=out, jobs=s.jobs, progress=progress, done="extracted")
-    return ExtractResult(out, done)
+    return ExtractResult(out, done, passed(videos))
 
 
 @dataclass

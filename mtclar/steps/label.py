@@ -21,17 +21,18 @@ from mtclar.settings import ExtractSettings, LabelSettings, RegisterSettings
 from mtclar.steps.label_files import SCHEMA_VERSION, model_facts, write_json
 from mtclar.steps.label_video import ZERO_SHOT, Labelling, VideoResult
 from mtclar.steps.models import open_predictor
-from mtclar.steps.videos import do_videos, find_sources, threads_each
+from mtclar.steps.videos import do_videos, find_sources, passed, threads_each
 
 __all__ = ["ZERO_SHOT", "LabelResult", "VideoResult", "run"]
 
 
 @dataclass(frozen=True)
 class LabelResult:
-    """What a call of `run` wrote under `out`."""
+    """What a call of `run` wrote under `out`, and what it passed over in the folders given."""
 
     out: Path | str
     videos: tuple[VideoResult, ...]
+    passed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [
@@ -41,6 +42,7 @@ class LabelResult:
         ]
         alone = all(ZERO_SHOT in v.notes for v in self.videos)  # then it is said once for all
         lines += [f"{v.video}: note: {note}" for v in self.videos for note in v.notes if not alone or note != ZERO_SHOT]
+        lines += [f"note: {sentence}" for sentence in self.passed]
         return "\n".join(lines + [f"note: {ZERO_SHOT}"] * alone)
 
 
@@ -93,7 +95,7 @@ def run(
         done = do_videos(
             sources, work, folder, out=out, jobs=extract.jobs, progress=progress, index=index, done="labelled"
         )
-    return LabelResult(out, done)
+    return LabelResult(out, done, passed(videos))
 
 
 def _write_index(folder: Path, contents: Contents, predictor: Predictor) -> None:

@@ -13,7 +13,7 @@ from mtclar.batch import Item, run_batch
 from mtclar.data.out_folder import Contents, OutFolder
 from mtclar.errors import MtclarError, PartialFailureError
 from mtclar.progress import Progress
-from mtclar.video import VIDEO_SUFFIXES, find_videos, video_ids
+from mtclar.video import VIDEO_SUFFIXES, find_videos, passed_over, video_ids
 
 R = TypeVar("R")
 
@@ -61,6 +61,11 @@ def find_sources(places: Sequence[str | Path]) -> list[Source]:
         else Source(str(path), name)
         for path, name in video_ids([*found, *on_s3]).items()
     ]
+
+
+def passed(places: Sequence[str | Path]) -> tuple[str, ...]:
+    """What lies in the folders here and looks like a video but is not taken, a sentence each."""
+    return tuple(passed_over([Path(place) for place in places if not storage.is_remote(str(place))]))
 
 
 def _below(place: str) -> list[storage.RemoteFile]:

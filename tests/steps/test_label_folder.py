@@ -74,6 +74,15 @@ def test_a_video_whose_name_is_no_text_is_listed_and_the_others_are_labelled(cli
     assert "xe9.mp4" in (out / "index.html").read_text()
 
 
+def test_what_was_passed_over_in_a_folder_is_said_with_what_helps(clip, bundle, settings, tmp_path):
+    (tmp_path / "videos").mkdir()
+    for name in ("clip.mp4", "other.dat"):
+        (tmp_path / "videos" / name).write_bytes(clip.read_bytes())
+    done = label.run(settings, EXTRACT, videos=[tmp_path / "videos"], anchors=None, model=bundle, out=tmp_path / "out")
+    assert [video.video_id for video in done.videos] == ["clip"]
+    assert "other.dat) passed over, because the ending .dat is not looked for; name the file itself" in str(done)
+
+
 def test_other_files_in_the_folder_are_left_alone(clip, bundle, settings, tmp_path):
     (tmp_path / "thesis.txt").write_text("my life's work")
     label.run(
