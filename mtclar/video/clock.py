@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 from mtclar.video.stamps import END_GAP_S
+from mtclar.video.streams import packets_of
 
 _REORDERED = 32
 """More packets than any codec keeps back or sends ahead."""
@@ -58,7 +59,7 @@ def read_packets(container: Any, stream: Any) -> Packets:
     steps: Counter[int] = Counter()
     hidden = stream.codec_context.name == "vp8"
     try:
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             if not packet.size or packet.is_discard:
                 continue
             if hidden and not memoryview(packet)[0] >> 4 & 1:  # RFC 6386, 9.1: show_frame

@@ -17,7 +17,7 @@ from mtclar.video.clock import Clock, descents, read_packets
 from mtclar.video.display import Display, squared
 from mtclar.video.frames import Frame, Intervals, Video, VideoFacts
 from mtclar.video.stamps import END_GAP_S, mend
-from mtclar.video.streams import choose, ends_early
+from mtclar.video.streams import choose, ends_early, packets_of
 
 # A playlist dressed up as a video must not make us fetch anything.
 _OPTIONS = {"protocol_whitelist": "file"}
@@ -149,7 +149,7 @@ class ContainerVideo(Video):
             stream = container.streams[self._stream]
             stream.codec_context.thread_count = 1
             try:
-                for decoded in container.decode(stream):
+                for decoded in (frame for packet in packets_of(container, stream) for frame in packet.decode()):
                     if not stamps:
                         self._display.look(decoded, self._sar(stream))
                     stamps.append(decoded.pts)
@@ -190,7 +190,7 @@ class ContainerVideo(Video):
         Raises:
             MtclarError: There is none.
         """
-        packets = container.demux(stream)
+        packets = packets_of(container, stream)
         read = frames = spoiled = 0
         faults: list[tuple[int, av.error.FFmpegError]] = []
         broken: av.error.FFmpegError | None = None
@@ -259,8 +259,12 @@ class ContainerVideo(Video):
         damaged = [fault for fault in faults if fault[1] not in unknown]
         if damaged:
             after, error = damaged[0]
-            places = "a damaged place was" if len(damaged) == 1 else f"{len(damaged)} damaged places were"
-            self._warn(f"{name}: {places} skipped, the first after {after} packets ({error.strerror}).")
+            places = (
+                "a damaged place was skipped"
+                if len(damaged) == 1
+                else f"{len(damaged)} damaged places were skipped, the first"
+            )
+            self._warn(f"{name}: {places} after {after} packets ({error.strerror}).")
         if spoiled:
             self._warn(f"{name}: {spoiled} frames are damaged and shown as well as they could be decoded.")
         self._whole = not (faults or early or broken)

@@ -62,11 +62,21 @@ def _is_still(stream: Any) -> bool:
 def _frame_counts(container: Any, streams: list[Any]) -> Counter[int]:
     counts: Counter[int] = Counter({stream.index: 0 for stream in streams})
     try:
-        for packet in container.demux(*streams):
+        for packet in packets_of(container, *streams):
             counts[packet.stream_index] += packet.size > 0
     except av.error.FFmpegError:
         pass  # said when the stream is read
     return counts
+
+
+def packets_of(container: Any, *streams: Any) -> Iterator[Any]:
+    """The packets of the streams, also where a stream that was not announced begins in the middle of the file."""
+    while True:
+        try:
+            yield from container.demux(*streams)
+            return
+        except IndexError:  # PyAV does not know that stream; what follows can be read
+            continue
 
 
 def ends_early(path: Path) -> bool:
