@@ -1,4 +1,4 @@
-"""The detectors by name, and the one that is used by default: a quick one first, a thorough one where it is unsure."""
+"""The detectors by name, and the one for single pictures: a quick one first, a thorough one where it is unsure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from mtclar.faces.blaze import BLAZES, BlazeDetector
 from mtclar.faces.centerface import CenterFaceDetector
 from mtclar.faces.detect import Detector, Face, overlap
 from mtclar.faces.hog import HogDetector
+from mtclar.faces.mesh import MeshModel
 
 DETECTORS = ("ladder", "full-range", "back", "short-range", "centerface", "hog")
 """Names that `open_detector` knows."""
-THRESHOLDS = {"full-range": 0.6, "back": 0.7, "short-range": 0.7, "centerface": 0.4, "hog": 0.0}
+THRESHOLDS = {"full-range": 0.6, "back": 0.7, "short-range": 0.7, "centerface": 0.35, "hog": 0.0}
 """Score from which a box counts as a face where a detector is asked alone.
 
 Chosen on 500 hard pictures of training people of `mtclar synthesize` (seed 2027) and 600 made pictures without a face
 (walls, textures, shapes, and tiles of pictures of faces in another order): the most faces at about five false ones in
 1,000 pictures."""
-DOUBTFUL = 0.3
-"""Score of the quick detector from which a box that it does not count is a reason to look closely.
+DOUBTFUL = {"full-range": 0.3, "centerface": 0.2}
+"""Score from which a box that does not count by itself is worth a look by the mesh.
 
-Below it lie more walls than faces, on the same pictures."""
+Below it lie far more walls than faces, on the same pictures."""
+PRESENT = 0.5
+"""Presence of the mesh from which it has confirmed a doubtful box. On the same pictures it confirms 0.81 of the doubtful
+boxes of BlazeFace that are faces and 0.01 of those that are not."""
 SAME = 0.3
 """Overlap from which two detectors mean the same face."""
 
@@ -57,7 +61,9 @@ def open_detector(name: str = "ladder", *, threshold: float | None = None, threa
 
 
 class Ladder:
-    """BlazeFace full-range, and CenterFace at 480 pixels where that one found nothing or is in doubt.
+    """BlazeFace full-range, the mesh where that one is in doubt, and CenterFace at 480 pixels where both are.
+
+    Of the hard pictures named above it finds 0.954; BlazeFace alone finds 0.60 at this threshold, CenterFace 0.93.
 
     Example:
         open_detector().detect(picture)
@@ -70,18 +76,30 @@ class Ladder:
         self._quick = BlazeDetector("full-range", threshold=THRESHOLDS["full-range"], threads=threads)
         sure = THRESHOLDS["centerface"] if threshold is None else threshold
         self._thorough = CenterFaceDetector(threshold=sure, threads=threads)
+        self._mesh = MeshModel(threads)
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Those of both detectors."""
-        return {"name": self.name, "quick": self._quick.identity, "thorough": self._thorough.identity}
+        """Those of its parts."""
+        parts = {"quick": self._quick.identity, "thorough": self._thorough.identity, "mesh": self._mesh.identity}
+        return {"name": self.name, **parts}
 
     def detect(self, picture: NDArray[np.uint8]) -> list[Face]:
         """Finds the faces of a picture uint8 RGB (h, w, 3): canonical boxes in its pixels, the surest first."""
-        proposed = self._quick.proposals(picture, DOUBTFUL)
-        sure = [face for face in proposed if face.score >= self._quick.threshold]
-        if sure and len(sure) == len(proposed):
-            return sure
-        found = self._thorough.detect(picture)
-        found += [face for face in sure if all(overlap(face, other) < SAME for other in found)]
+        found, doubtful = self._judged(picture, self._quick)
+        if doubtful or not found:
+            closer, _ = self._judged(picture, self._thorough)
+            found = closer + [face for face in found if all(overlap(face, other) < SAME for other in closer)]
         return sorted(found, key=lambda face: -face.score)
+
+    def _judged(
+        self, picture: NDArray[np.uint8], detector: BlazeDetector | CenterFaceDetector
+    ) -> tuple[list[Face], bool]:
+        """The faces that a detector is sure of or the mesh confirms, and whether a doubtful box is left."""
+        lowest = min(DOUBTFUL[detector.name], detector.threshold)
+        proposed = detector.proposals(picture, lowest)
+        doubtful = [face for face in proposed if face.score < detector.threshold]
+        meshes = self._mesh.fit_all(picture, doubtful)
+        confirmed = [face for face, mesh in zip(doubtful, meshes, strict=True) if mesh.presence >= PRESENT]
+        found = [face for face in proposed if face.score >= detector.threshold] + confirmed
+        return found, len(confirmed) < len(doubtful)

@@ -14,6 +14,7 @@ from mtclar.errors import MtclarError
 from mtclar.faces.blaze import averaged, fit_square, overlaps
 from mtclar.faces.centerface import suppressed
 from mtclar.faces.detect import Face, overlap
+from mtclar.faces.mesh import Mesh
 from mtclar.faces.models import Ladder, open_detector
 
 REAL = Path(__file__).parents[2].parent / "shared" / "real"
@@ -114,38 +115,49 @@ def test_detectors_agree_on_the_canonical_box_of_real_faces():
 class _Fixed:
     """A detector whose answers are given, by score."""
 
-    threshold = 0.6
-
-    def __init__(self, *faces: Face) -> None:
-        self.faces, self.asked = faces, 0
-
-    def detect(self, picture: np.ndarray) -> list[Face]:
-        self.asked += 1
-        return list(self.faces)
+    def __init__(self, name: str, threshold: float, scores: list[float]) -> None:
+        self.name, self.threshold, self.asked = name, threshold, 0
+        places = (Face(0, 0, 10, 10), Face(50, 0, 10, 10))
+        self.faces = [Face(*place.box, score) for place, score in zip(places, scores, strict=False)]
 
     def proposals(self, picture: np.ndarray, threshold: float) -> list[Face]:
+        self.asked += 1
         return [face for face in self.faces if face.score >= threshold]
 
 
+class _Sure:
+    """A mesh that confirms every box or none."""
+
+    def __init__(self, presence: float) -> None:
+        self.presence = presence
+
+    def fit_all(self, picture: np.ndarray, faces: list[Face]) -> list[Mesh]:
+        return [Mesh(np.zeros((468, 3), np.float32), self.presence) for _ in faces]
+
+
 @pytest.mark.parametrize(
-    ("quick", "thorough", "expected", "asked"),
+    ("quick", "thorough", "presence", "expected", "asked"),
     [
-        ([0.9], [], [0.9], 0),
-        ([], [], [], 1),
-        ([], [0.8], [0.8], 1),
-        ([0.4], [], [], 1),
-        ([0.9, 0.4], [0.8, 0.5], [0.8, 0.5], 1),
-        ([0.9, 0.4], [], [0.9], 1),
+        ([0.9], [], 0.0, [0.9], False),
+        ([], [], 0.0, [], True),
+        ([], [0.8], 0.0, [0.8], True),
+        ([0.4], [], 0.0, [], True),
+        ([0.4], [], 1.0, [0.4], False),
+        ([], [0.3], 0.0, [], True),
+        ([], [0.3], 1.0, [0.3], True),
+        ([0.9, 0.4], [0.8, 0.5], 0.0, [0.8, 0.5], True),
+        ([0.9, 0.4], [], 0.0, [0.9], True),
+        ([0.9, 0.4], [], 1.0, [0.9, 0.4], False),
     ],
 )
-def test_the_thorough_detector_is_asked_where_the_quick_one_is_in_doubt(quick, thorough, expected, asked):
+def test_a_doubtful_box_is_looked_at_by_the_mesh_and_then_by_the_thorough_detector(
+    quick, thorough, presence, expected, asked
+):
     ladder = Ladder()
-    places = (Face(0, 0, 10, 10), Face(50, 0, 10, 10))
-    close = _Fixed(*(Face(*place.box, score) for place, score in zip(places, thorough, strict=False)))
-    ladder._quick = _Fixed(*(Face(*place.box, score) for place, score in zip(places, quick, strict=False)))
-    ladder._thorough = close
+    ladder._quick, ladder._thorough = _Fixed("full-range", 0.6, quick), _Fixed("centerface", 0.4, thorough)
+    ladder._mesh = _Sure(presence)
     assert [face.score for face in ladder.detect(np.zeros((60, 60, 3), np.uint8))] == expected
-    assert close.asked == asked
+    assert ladder._thorough.asked == asked
 
 
 def test_boxes_of_one_face_are_averaged_by_their_scores():
