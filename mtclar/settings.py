@@ -64,9 +64,8 @@ class CropSettings(Section):
     """`mtclar crop`: where faces come from and how they are cut out."""
 
     source: Literal["sample", "affectnet-csv", "affectnet-npy", "afew-va", "aff-wild2", "videos"]
-    detector: Literal["hog", "given"]
-    threshold: float
-    long_side: Annotated[int, Field(ge=160)]
+    detector: Literal["ladder", "full-range", "back", "short-range", "centerface", "hog", "given"]
+    threshold: float | None
     size: Annotated[int, Field(ge=64)]
     scale: Annotated[float, Field(ge=1, le=4)]
     quality: Annotated[int, Field(ge=1, le=100)]

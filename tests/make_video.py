@@ -29,7 +29,7 @@ def number(image: np.ndarray) -> int:
 
 
 def with_face(light: float = 1.0, left: int = 60, size: int = 160, width: int = 288, height: int = 192) -> np.ndarray:
-    """uint8 RGB (height, width, 3) with a drawn face that the HOG detector finds; `light` scales its brightness."""
+    """uint8 RGB (height, width, 3) with a drawn face that every detector finds; `light` scales its brightness."""
     picture = np.full((height, width, 3), (70, 90, 110), np.uint8)
     picture[16 : 16 + size, left : left + size] = np.clip(_face(size) * light, 0, 255)
     return picture

@@ -14,7 +14,7 @@ import pytest
 
 from mtclar.data.readers import Notes, records
 from mtclar.data.tracked import tracked_files, tracked_md5
-from mtclar.faces import HogDetector
+from mtclar.faces import open_detector
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings
 
@@ -105,8 +105,8 @@ def test_the_labels_of_clips_lie_on_the_grid_of_tenths(pictures):
     assert np.abs(labels).max() <= 1
 
 
-def test_the_real_detector_finds_the_face_in_99_of_100_pictures(pictures):
-    detector = HogDetector(threshold=0.0, long_side=640)
+def test_the_detector_finds_the_face_in_99_of_100_pictures(pictures):
+    detector = open_detector()
     some = pictures[::11]
     found = sum(bool(detector.detect(record.load())) for record in some)
     assert found >= 0.99 * len(some)

@@ -49,7 +49,9 @@ def write_synthesis_page(path: Path, counted: Mapping[str, Any], sheet: np.ndarr
         page.Section("Labels", page.figure(_labels(counted["labels"]), "valence and arousal of all faces")),
         page.Section("How they were made", page.figure(_histograms(counted["measured"]), "histograms of the traits")),
         page.Section("Kinds", page.table(_kinds(counted["counted"], faces))),
-        page.Section("What the HOG detector finds in the whole pictures", page.table(_detection(counted["detection"]))),
+        page.Section(
+            "What the detector of faces finds in the whole pictures", page.table(_detection(counted["detection"]))
+        ),
     ]
     lead = f"{faces:,} faces of {people:,} people who do not exist."
     page.write_page(path, "Synthetic faces", sections, lead=lead, footer=footer)

@@ -29,7 +29,7 @@ from mtclar.data.readers import Group, Notes, Record, read
 from mtclar.data.store import FacesWriter, encode
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
-from mtclar.faces import CropSpec, Face, HogDetector, box_from_landmarks, cut, overlap, pick
+from mtclar.faces import CropSpec, Detector, Face, box_from_landmarks, cut, open_detector, overlap, pick
 from mtclar.progress import Progress, silent
 from mtclar.settings import CropSettings
 
@@ -103,7 +103,7 @@ def run(s: CropSettings, *, data: Path, out: Path, progress: Progress = silent) 
     notes = Notes()
     groups = list(read(data, s, notes))
     spec = CropSpec(size=s.size, scale=s.scale, centre=s.size, input_size=s.size)
-    detector = HogDetector(threshold=s.threshold, long_side=s.long_side) if s.detector == "hog" else None
+    detector = None if s.detector == "given" else open_detector(s.detector, threshold=s.threshold)
     work = partial(_work, spec=spec, detector=detector, quality=s.quality)
     facts = {"source": s.source, "detector": s.detector, "scale": s.scale, "quality": s.quality}
     splits: Counter[str] = Counter()
@@ -169,7 +169,7 @@ def _map(work: partial[_Done], groups: Sequence[Group], workers: int) -> Iterato
                 future.cancel()
 
 
-def _work(group: Group, *, spec: CropSpec, detector: HogDetector | None, quality: int) -> _Done:
+def _work(group: Group, *, spec: CropSpec, detector: Detector | None, quality: int) -> _Done:
     """Cuts the faces of one group, following the same face from frame to frame of a clip."""
     done = _Done([], [], Notes())
     previous: Face | None = None
@@ -186,9 +186,7 @@ def _work(group: Group, *, spec: CropSpec, detector: HogDetector | None, quality
     return done
 
 
-def choose(
-    picture: NDArray[np.uint8], record: Record, detector: HogDetector | None, previous: Face | None = None
-) -> Face:
+def choose(picture: NDArray[np.uint8], record: Record, detector: Detector | None, previous: Face | None = None) -> Face:
     """The face of a picture that a record means.
 
     Args:

@@ -50,7 +50,7 @@ class Synthesized:
         faces: Faces of each split.
         people: People of each split.
         clips: Clips of each split.
-        tried: Whole pictures on which the HOG detector was tried.
+        tried: Whole pictures on which the detector was tried.
         found: In how many of these it found the face.
         kept: Faces that an earlier, stopped run had drawn already.
     """
@@ -66,7 +66,7 @@ class Synthesized:
     def __str__(self) -> str:
         faces = ", ".join(f"{count} {split}" for split, count in self.faces.items())
         kept = f" ({self.kept} of them drawn before)" if self.kept else ""
-        found = f"; the HOG detector finds {self.found} of {self.tried}" if self.tried else ""
+        found = f"; the detector finds {self.found} of {self.tried}" if self.tried else ""
         total, people = sum(self.faces.values()), sum(self.people.values())
         return f"{total} faces{kept} of {people} people ({faces}) in {self.out}{found}"
 

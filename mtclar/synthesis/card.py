@@ -28,7 +28,7 @@ encoder does not always decide alike.
 | clips | {clips_train} | {clips_validation} | {clips_test} | {clips} |
 | frames of clips | {frames_train} | {frames_validation} | {frames_test} | {clip_frames} |
 
-Besides, {videos} videos of test people. The real HOG detector of dlib (no upsampling, threshold 0) finds
+Besides, {videos} videos of test people. The detector that `mtclar crop` uses by default finds
 **{found} of {faces}** whole faces ({rate:.2f} %). No person is in two splits.
 
 - `sample.json`: who is where: people and their split, the person of every picture, clip and video.

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mtclar.faces import Detector, open_detector
 from mtclar.synthesis.affect import EXPRESSIONS
 from mtclar.synthesis.artists import Artist, Layer, make_artist
 from mtclar.synthesis.layouts import Files, afew_va_files, affectnet_files, mp4_bytes
@@ -40,7 +41,7 @@ class Drawn:
         index: what sample.json says about it.
         labels: rows of videos/labels.csv.
         anchors: rows of anchors.csv.
-        faces, found: whole faces drawn, and how many of them the HOG detector found.
+        faces, found: whole faces drawn, and how many of them the detector found.
     """
 
     files: Files
@@ -58,15 +59,14 @@ def _artist(name: str, face_model: Path | None) -> Artist:
 
 
 @cache
-def _detector() -> Any:
-    import dlib
-
-    return dlib.get_frontal_face_detector()
+def _detector() -> Detector:
+    """The detector of this process, which opens its weights once."""
+    return open_detector()
 
 
 def count_faces(picture: NDArray[np.uint8]) -> int:
-    """Number of faces the HOG detector finds in an RGB picture, without upsampling."""
-    return len(_detector()(picture, 0))
+    """Number of faces the detector finds in an RGB picture."""
+    return len(_detector().detect(picture))
 
 
 def draw_job(job: Job, seed: int, artist: str, face_model: Path | None) -> Drawn:

@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 
 FPS = 25.0
 #: Standard deviations of a detector's box around the one of the landmarks: of the logarithm of its side, and of its
-#: centre in sides. `box_from_landmarks` says what the HOG detector's are on rendered faces.
+#: centre in sides. Wider than any of `mtclar.faces`.
 BOX_SIZE, BOX_PLACE = 0.09, 0.05
 #: How often kinds of coverings come; glasses stay on a face through a clip, so do hair and its owner.
 COVERING_SHARES = {"hand": 0.34, "object": 0.16, "hair": 0.22, "glasses": 0.28}

@@ -25,7 +25,7 @@ def face(i: int, **changes) -> dict:
 
 
 def write(folder, n: int, size: int = 64) -> None:
-    with FacesWriter(folder, size=size, quality=95, facts={"detector": "hog"}) as writer:
+    with FacesWriter(folder, size=size, quality=95, facts={"detector": "ladder"}) as writer:
         for i in range(n):
             writer.add(face(i), np.full((size, size, 3), i % 256, np.uint8))
 
@@ -40,7 +40,7 @@ def test_every_row_gives_back_its_own_crop_across_batches_and_shards(tmp_path, m
         assert abs(int(store.crop(row).mean()) - row % 256) <= 1
         assert store.table.valence[row] == row / 1000
     assert store.crops([3, 600]).shape == (2, 64, 64, 3)
-    assert store.facts["detector"] == "hog"
+    assert store.facts["detector"] == "ladder"
 
 
 def test_a_row_outside_the_store_is_an_index_error(tmp_path):

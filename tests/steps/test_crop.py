@@ -12,7 +12,7 @@ from make_video import with_face, write_video
 from mtclar.data.readers import Record
 from mtclar.data.store import FacesStore
 from mtclar.errors import MtclarError
-from mtclar.faces import Face, HogDetector, overlap
+from mtclar.faces import Face, open_detector, overlap
 from mtclar.settings import CropSettings, load_section, read_params
 from mtclar.steps import crop
 
@@ -58,7 +58,7 @@ def test_the_detected_face_stands_in_the_middle_of_its_crop(tmp_path, face_bytes
     row = store.table.iloc[0]
     assert row["score"] > 0
     assert overlap(Face(*row[["x", "y", "w", "h"]]), Face(*FACE)) > 0.5
-    found = HogDetector(threshold=0.0, long_side=640).detect(store.crop(0))
+    found = open_detector().detect(store.crop(0))
     side = store.size / 1.5
     assert overlap(found[0], Face((store.size - side) / 2, (store.size - side) / 2, side, side)) > 0.6
     assert (result.faces, result.given, result.unreadable) == (1, 0, ())

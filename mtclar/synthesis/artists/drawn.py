@@ -19,7 +19,7 @@ AIM = np.array([0.0, 0.0, 8.0])
 
 
 class DrawnArtist:
-    """Draws people as a cartoonist would, well enough for the HOG detector."""
+    """Draws people as a cartoonist would, well enough for a detector of faces."""
 
     name = "drawn"
 

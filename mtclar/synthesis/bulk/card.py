@@ -29,8 +29,8 @@ Beside it `synthesis.parquet`, how each face was made, row by row; `statistics.j
 comes to; `sheet.jpg`, some of the faces, valence from left to right and arousal from below to above. No person is in
 two splits. Everybody has single pictures; some validation and test people have a clip each, 25 frames a second.
 
-The crops are cut where the face is known to be, off by as much as a detector's box is. The real HOG detector of dlib
-(threshold 0, a second look at small pictures) {detection}
+The crops are cut where the face is known to be, off by as much as a detector's box is. The detector that
+`mtclar crop` uses by default {detection}
 
 ## Labels
 

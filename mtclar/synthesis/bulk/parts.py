@@ -1,7 +1,7 @@
 """The parts of a store made in bulk: one file a job, whole or not there, kept until the store is put together.
 
 A part is an Arrow file with a row a face: the columns of `tables.FACES` and `tables.SYNTHESIS`, `image`, the encoded
-crop, and `found`, whether the HOG detector found the face in its whole picture (null where it was not tried).
+crop, and `found`, whether the detector found the face in its whole picture (null where it was not tried).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mtclar.data.store import encode
 from mtclar.data.tables import FACES, SYNTHESIS
 from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError
-from mtclar.faces import Face, HogDetector, overlap
+from mtclar.faces import Face, open_detector, overlap
 from mtclar.settings import SynthesizeSettings
 from mtclar.synthesis.bulk_plan import Job
 from mtclar.synthesis.plan import person_id
@@ -123,7 +123,7 @@ def read_part(folder: Path, job: Job) -> pa.Table:
 
 
 def _rows(job: Job, pictures: int, s: SynthesizeSettings, face_model: Path | None) -> Iterator[dict[str, Any]]:
-    detector = HogDetector(threshold=0.0, long_side=640)
+    detector = open_detector()
     for number, shot in enumerate(shots(job, s, face_model, pictures=pictures)):
         place: dict[str, Any] = {}
         if job.kind == "clip":
