@@ -246,11 +246,9 @@ class ExtractSettings(Section):
     jobs: Positive
     workers: Annotated[int, Field(ge=0)]
     batch: Positive
-    threshold: float
-    keep_threshold: float
-    long_side: Annotated[int, Field(ge=160)]
-    steady_s: Annotated[float, Field(ge=0)]
+    detect_every: Positive
     lost_after_s: Annotated[float, Field(ge=0)]
+    steady_s: Annotated[float, Field(ge=0)]
     fps: Annotated[float, Field(gt=0)]
     cache_gb: Annotated[float, Field(ge=0)]
 

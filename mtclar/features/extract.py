@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from queue import Empty, Full, Queue
 from threading import Event, Thread
 from typing import Any, Protocol
@@ -23,12 +23,12 @@ import numpy as np
 
 from mtclar.data.store import encode
 from mtclar.errors import MtclarError
-from mtclar.faces import CropSpec, Face, cut
+from mtclar.faces import CropSpec, Seen, cut, open_tracker
+from mtclar.faces.geometry import head_pose, landmarks68
 from mtclar.faces.quality import quality
 from mtclar.faces.shots import by_shot
-from mtclar.features.one_face import OneFace
 from mtclar.features.prediction import predict
-from mtclar.features.table import LANDMARKS, Faces, Features
+from mtclar.features.table import LANDMARKS, Faces, Features, no_faces
 from mtclar.progress import Progress, silent
 from mtclar.settings import ExtractSettings
 from mtclar.video import Frame, Video
@@ -69,7 +69,7 @@ def identity(predictor: Predictor, s: ExtractSettings) -> dict[str, Any]:
     graphs = {name: files[name]["sha256"] for name in sorted(files) if name.endswith(".onnx")}
     return {
         "extraction": EXTRACTION,
-        **OneFace.identity(s),
+        "tracker": open_tracker(s).identity,
         "model": {"graphs": graphs or predictor.identity, "crop": predictor.crop_spec.to_dict()},
     }
 
@@ -89,7 +89,7 @@ def extract(
     Raises:
         MtclarError: The video cannot be read, or shows no face in any frame.
     """
-    tracker = OneFace(s)
+    tracker = open_tracker(s)
     pts: list[int] = []
     times_s: list[float] = []
     shots: list[int] = []
@@ -102,18 +102,17 @@ def extract(
             times_s.append(frame.time_s)
             if new_shot:
                 pictures[frame.index] = encode(_small(frame.image, SHOT_PICTURE), JPEG_QUALITY)
-            for track, face in tracker.push(frame.index, frame.time_s, frame.image, new_shot):
-                embedder.take(frame.index, track, frame.time_s, frame.image, face)
+            for seen in tracker.push(frame.index, frame.time_s, frame.image, new_shot):
+                embedder.take(frame.index, frame.time_s, frame.image, seen)
             progress(frame.index + 1, max(video.expected_frames or 0, frame.index + 1), what)
-        embedder.finish()
-        if embedder.frames:
-            faces = embedder.faces()
-    if not embedder.frames:
+        tracks = tracker.finish()
+        faces = embedder.faces(tracks.number)
+    if not len(faces):
         raise MtclarError(
             f"{video.path}: no face was found in any of its {len(pts)} frames, so there is nothing to label."
         )
     facts = video.facts.as_dict()
-    notes = tuple(facts.pop("warnings"))
+    notes = (*facts.pop("warnings"), *tracks.notes)
     return Features(
         pts=np.array(pts, np.int64),
         time_s=np.array(times_s, np.float64),
@@ -122,7 +121,7 @@ def extract(
         video={"name": video.path.name, **facts},
         identity=identity(predictor, s),
         notes=notes,
-        face_pictures=embedder.pictures,
+        face_pictures=embedder.pictures(tracks.number),
         shot_pictures=pictures,
     )
 
@@ -175,16 +174,19 @@ class _Batch:
     """Faces of a batch on their way: the crops are being cut, then the batch is embedded."""
 
     crops: list[Future[np.ndarray]] = field(default_factory=list)
-    sides: list[float] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Answers:
-    """What the model says of the faces of a batch."""
+    """The faces of a batch: where they are, as columns of `Faces`, and what the model says of them."""
 
-    embedding: np.ndarray
+    box: np.ndarray
+    score: np.ndarray
+    pose: np.ndarray
+    landmarks: np.ndarray
     quality: np.ndarray
+    embedding: np.ndarray
     expression: np.ndarray
     head: np.ndarray
 
@@ -199,13 +201,11 @@ class _Embedder:
         self._cutting: deque[Future[np.ndarray]] = deque()
         self._embedding: deque[Future[_Answers]] = deque()
         self._answers: list[_Answers] = []
-        self._boxes: list[tuple[float, float, float, float]] = []
-        self._scores: list[float] = []
+        self._frames: list[int] = []
+        self._tracks: list[int] = []
         self._wanted: dict[tuple[int, int], Future[np.ndarray]] = {}
         self._pictured: dict[int, float] = {}
-        self.frames: list[int] = []
-        self.tracks: list[int] = []
-        self.pictures: dict[tuple[int, int], bytes] = {}
+        self._pictures: dict[tuple[int, int], bytes] = {}
 
     def __enter__(self) -> _Embedder:
         return self
@@ -213,51 +213,46 @@ class _Embedder:
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def take(self, frame: int, track: int, time_s: float, picture: np.ndarray, face: Face) -> None:
+    def take(self, frame: int, time_s: float, picture: np.ndarray, seen: Seen) -> None:
         """Takes the next face; waits where too many are under way."""
-        crop = self._pool.submit(cut, picture, face.box, self._predictor.crop_spec)
+        crop = self._pool.submit(_upright_crop, picture, seen, self._predictor.crop_spec)
         self._cutting.append(crop)
         while len(self._cutting) > CUTTING:
             self._cutting.popleft().result()
-        self.frames.append(frame)
-        self.tracks.append(track)
-        self._boxes.append(face.box)
-        self._scores.append(face.score)
+        self._frames.append(frame)
+        self._tracks.append(seen.track)
         self._batch.crops.append(crop)
-        self._batch.sides.append((face.w + face.h) / 2)
-        self._batch.scores.append(face.score)
-        if time_s - self._pictured.get(track, -np.inf) >= 1.0:
-            self._pictured[track] = time_s
-            self._wanted[frame, track] = crop
+        self._batch.seen.append(seen)
+        if time_s - self._pictured.get(seen.track, -np.inf) >= 1.0:
+            self._pictured[seen.track] = time_s
+            self._wanted[frame, seen.track] = crop
         if len(self._batch.crops) == self._size:
             self._embed(EMBEDDING)
 
-    def finish(self) -> None:
-        """Waits for all that is under way."""
-        self._embed(0)
+    def faces(self, number: Mapping[int, int]) -> Faces:
+        """All faces that came, ordered by track and then by frame, with their predictions; waits for those under way.
 
-    def faces(self) -> Faces:
-        """All faces that came, ordered by track and then by frame, with their predictions."""
-        frame, track = np.array(self.frames, np.int64), np.array(self.tracks, np.int64)
+        Args:
+            number: The final number of each track that is kept.
+        """
+        self._embed(0)
+        frame = np.array(self._frames, np.int64)
+        track = np.array([number.get(track, -1) for track in self._tracks], np.int64)
         order = np.lexsort((frame, track))
-        embedding, seen, expression, head = (
-            np.concatenate([getattr(answers, name) for answers in self._answers])[order]
-            for name in ("embedding", "quality", "expression", "head")
-        )
-        frame, track, m = frame[order], track[order], len(order)
-        return Faces(
-            frame=frame,
-            track=track,
-            box=np.array(self._boxes, np.float32)[order],
-            score=np.array(self._scores, np.float32)[order],
-            quality=seen,
-            pose=np.full((m, 3), np.nan, np.float32),
-            landmarks=np.full((m, LANDMARKS, 2), np.nan, np.float16),
-            embedding=embedding,
-            expression=expression,
-            head=head,
-            prediction=predict(embedding.astype(np.float32), head, seen, track, self._compare),
-        )
+        order = order[track[order] >= 0]
+        if not len(order):
+            return no_faces()
+        said = {item.name: self._joined(item.name)[order] for item in fields(_Answers)}
+        frame, track, embedding = frame[order], track[order], said["embedding"].astype(np.float32)
+        prediction = predict(embedding, said["head"], said["quality"], track, self._compare)
+        return Faces(frame=frame, track=track, prediction=prediction, **said)
+
+    def pictures(self, number: Mapping[int, int]) -> dict[tuple[int, int], bytes]:
+        """Small pictures of the faces of the tracks that are kept, JPEG bytes by frame and track."""
+        return {(frame, number[track]): data for (frame, track), data in self._pictures.items() if track in number}
+
+    def _joined(self, name: str) -> np.ndarray:
+        return np.concatenate([getattr(answers, name) for answers in self._answers])
 
     def _compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The model's comparison, shared out to the threads."""
@@ -275,7 +270,11 @@ class _Embedder:
         while len(self._embedding) > waiting:
             self._answers.append(self._embedding.popleft().result())
             for key in [key for key, crop in self._wanted.items() if crop.done()]:
-                self.pictures[key] = encode(_small(self._wanted.pop(key).result(), FACE_PICTURE), JPEG_QUALITY)
+                self._pictures[key] = encode(_small(self._wanted.pop(key).result(), FACE_PICTURE), JPEG_QUALITY)
+
+
+def _upright_crop(picture: np.ndarray, seen: Seen, spec: CropSpec) -> np.ndarray:
+    return seen.upright(cut(picture, seen.face.box, spec))
 
 
 def _answer(predictor: Predictor, batch: _Batch) -> _Answers:
@@ -287,12 +286,23 @@ def _answer(predictor: Predictor, batch: _Batch) -> _Answers:
         raise MtclarError("the model's embeddings reach beyond what 16 bits hold (65,504); scale them in the model.")
     # Heads are asked about what is stored, so that what they say follows from the features file.
     expression, valence, arousal = predictor.single(embedding.astype(np.float32))
-    seen = quality(crops, np.array(batch.sides), np.array(batch.scores))
+    box = np.array([seen.face.box for seen in batch.seen], np.float32)
+    score = np.array([seen.face.score for seen in batch.seen])
+    pose = np.full((len(crops), 3), np.nan, np.float32)
+    landmarks = np.full((len(crops), LANDMARKS, 2), np.nan, np.float16)
+    for row, seen in enumerate(batch.seen):
+        if seen.mesh is not None:
+            pose[row] = head_pose(seen.mesh)
+            landmarks[row] = (landmarks68(seen.mesh) - box[row, :2]) / box[row, 2:]
     return _Answers(
-        embedding,
-        seen.astype(np.float32),
-        expression.astype(np.float16),
-        np.stack([valence, arousal], axis=1).astype(np.float32),
+        box=box,
+        score=score.astype(np.float32),
+        pose=pose,
+        landmarks=landmarks,
+        quality=quality(crops, box[:, 2:].mean(axis=1).astype(float), score).astype(np.float32),
+        embedding=embedding,
+        expression=expression.astype(np.float16),
+        head=np.stack([valence, arousal], axis=1).astype(np.float32),
     )
 
 

@@ -74,6 +74,24 @@ class Faces:
         return Faces(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
 
+def no_faces(dimensions: int = 0) -> Faces:
+    """No face, of a model whose embeddings have so many dimensions."""
+    whole, one, two = np.empty(0, np.int64), np.empty(0, np.float32), np.empty((0, 2), np.float32)
+    return Faces(
+        frame=whole,
+        track=whole,
+        box=np.empty((0, 4), np.float32),
+        score=one,
+        quality=one,
+        pose=np.empty((0, 3), np.float32),
+        landmarks=np.empty((0, LANDMARKS, 2), np.float16),
+        embedding=np.empty((0, dimensions), np.float16),
+        expression=np.empty((0, 8), np.float16),
+        head=two,
+        prediction=two,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Features:
     """All that is kept of a video of n frames.

@@ -175,8 +175,12 @@ class Track:
 
 
 def track_of(features: Features) -> Track:
-    """The face that features of a video hold, frame by frame."""
+    """The largest face of each shot of a video, frame by frame."""
     faces, n = features.faces, len(features)
+    area, shot = faces.box[:, 2] * faces.box[:, 3], features.shot[faces.frame]
+    sums = {track: (area[faces.track == track].sum(), shot[faces.track == track][0]) for track in features.tracks}
+    best = {shot: max((area, track) for track, (area, other) in sums.items() if other == shot) for shot in set(shot)}
+    faces = faces[np.isin(faces.track, [track for _, track in best.values()])]
 
     def by_frame(values: np.ndarray, kind: type = np.float64) -> np.ndarray:
         out = np.full((n, *values.shape[1:]), np.nan, kind)

@@ -12,8 +12,6 @@ from toy_bundle import toy_bundle
 from mtclar.data.tables import LABELS, read_table
 from mtclar.errors import MtclarError
 from mtclar.evaluation.kriging_fit import START
-from mtclar.faces import Face
-from mtclar.features.one_face import Follower
 from mtclar.labelling import Kriging
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings
@@ -213,16 +211,6 @@ def test_progress_counts_the_frames(clip, bundle, settings, tmp_path):
     assert [done for done, _, _ in seen] == list(range(1, 13))
 
 
-def test_the_face_followed_is_the_one_that_was_there_not_the_largest_nor_a_stranger():
-    ours, moved, stranger = Face(0, 0, 90, 90, 1), Face(8, 4, 88, 88, 1), Face(300, 0, 140, 140, 2)
-    follower = Follower(lost_after_s=0.5)
-    assert follower.next([ours], 0.0) == ours
-    assert follower.next([stranger, moved], 0.04) == moved
-    assert follower.next([stranger], 0.5) is None
-    assert follower.next([], 0.54) is None
-    assert follower.next([stranger], 0.6) == stranger
-
-
 def test_the_real_clip_of_one_man_shows_his_face_in_all_but_two_frames(real_faces, bundle, settings, tmp_path):
     anchors, clip = real_faces / "single_face_anchors.csv", real_faces / "single_face.mp4"
     result = label.run(settings, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=tmp_path)
@@ -232,8 +220,7 @@ def test_the_real_clip_of_one_man_shows_his_face_in_all_but_two_frames(real_face
 
 def test_the_real_clip_whose_face_leaves_has_a_row_for_every_frame(real_faces, bundle, settings, tmp_path):
     anchors = write_anchors(tmp_path, "face_noface,0,0,0")
-    quick = EXTRACT.model_copy(update={"long_side": 400})
-    label.run(settings, quick, videos=[real_faces / "face_noface.mov"], anchors=anchors, model=bundle, out=tmp_path)
+    label.run(settings, EXTRACT, videos=[real_faces / "face_noface.mov"], anchors=anchors, model=bundle, out=tmp_path)
     table = read_table(tmp_path / "face_noface.va.parquet", LABELS)
     assert len(table) == 169
     assert (table["status"][:70] == "ok").all()
