@@ -4,9 +4,12 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
 export PATH := $(BIN):$(PATH)
-export MLFLOW_DISABLE_TELEMETRY := true
-export GX_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
+export GX_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # What `make ship` gives to everybody; each can be named on the command line.

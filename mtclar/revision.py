@@ -61,7 +61,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     """The output of a git command at `folder`; None if it fails."""
     try:
         done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
+            ["git", "--no-optional-locks", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
             capture_output=True,
             text=True,
             timeout=30,

@@ -9,7 +9,7 @@ from kfp import dsl
 
 from components.label.component import label as label_task
 from mtclar.settings import Settings
-from pipelines.placing import acts_outside, in_registry
+from pipelines.placing import acts_outside, in_registry, silent
 
 
 def champion(settings: Settings) -> str:
@@ -36,17 +36,10 @@ def build(settings: Settings) -> Any:
     ) -> None:
         shown = dsl.importer(artifact_uri=videos, artifact_class=dsl.Dataset, reimport=False)
         given = dsl.importer(artifact_uri=anchors, artifact_class=dsl.Dataset, reimport=False)
-        acts_outside(
-            in_registry(
-                label_task(
-                    videos=shown.output,
-                    anchors=given.output,
-                    model=model,
-                    settings=label,
-                    extract=extract,
-                    registry=register,
-                )
-            )
+        labelled = label_task(
+            videos=shown.output, anchors=given.output, model=model, settings=label, extract=extract, registry=register
         )
+        acts_outside(in_registry(labelled))
+        silent(labelled)
 
     return labelling

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from kfp import dsl, kubernetes
 
+from mtclar.environment import SWITCHES
+
 CONFIG_MAP = "mtclar"
 """Holds MLFLOW_TRACKING_URI. It is not a parameter: whoever starts a run must not choose who gets the task's token."""
 
 GPU = "nvidia.com/gpu"
+
+
+def silent(*tasks: dsl.PipelineTask) -> None:
+    """Switches the reports of libraries off in the containers of tasks, before any process of theirs begins."""
+    for task in tasks:
+        for name, value in SWITCHES.items():
+            task.set_env_variable(name, value)
 
 
 def in_registry(task: dsl.PipelineTask) -> dsl.PipelineTask:

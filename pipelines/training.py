@@ -16,7 +16,7 @@ from components.register.component import register as register_task
 from components.train.component import train as train_task
 from components.validate.component import validate as validate_task
 from mtclar.settings import Settings
-from pipelines.placing import acts_outside, in_registry, on_gpu
+from pipelines.placing import acts_outside, in_registry, on_gpu, silent
 
 
 def build(settings: Settings, *, gpus: int = 0) -> Any:
@@ -44,9 +44,11 @@ def build(settings: Settings, *, gpus: int = 0) -> Any:
     ) -> None:
         revisions: dict[str, Any] = {"data_rev": data_rev, "git_sha": git_sha}
         source = dsl.importer(artifact_uri=data, artifact_class=dsl.Dataset, reimport=False)
-        faces = crop_task(data=source.output, settings=crop, **revisions).outputs["faces"]
-        verdict = validate_task(faces=faces, settings=validate).outputs["verdict"]
-        pairs = pair_task(faces=faces, verdict=verdict, settings=pair).outputs["pairs"]
+        cropped = crop_task(data=source.output, settings=crop, **revisions)
+        faces = cropped.outputs["faces"]
+        validated = validate_task(faces=faces, settings=validate)
+        paired = pair_task(faces=faces, verdict=validated.outputs["verdict"], settings=pair)
+        pairs = paired.outputs["pairs"]
         trained = train_task(faces=faces, pairs=pairs, settings=train, registry=register, **revisions)
         checkpoint = on_gpu(in_registry(trained), gpus).outputs["checkpoint"]
         judged = evaluate_task(faces=faces, pairs=pairs, checkpoint=checkpoint, settings=evaluate, **revisions)
@@ -54,6 +56,8 @@ def build(settings: Settings, *, gpus: int = 0) -> Any:
         exported = export_task(faces=faces, checkpoint=checkpoint, evaluation=evaluation, settings=export, **revisions)
         registered = register_task(bundle=exported.outputs["bundle"], evaluation=evaluation, settings=register)
         acts_outside(in_registry(registered))
-        acts_outside(in_registry(promote_task(version=registered.output, settings=promote, registry=register)))
+        promoted = promote_task(version=registered.output, settings=promote, registry=register)
+        acts_outside(in_registry(promoted))
+        silent(cropped, validated, paired, trained, judged, exported, registered, promoted)
 
     return training

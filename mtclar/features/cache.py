@@ -17,22 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from mtclar.data.whole import whole_file
+from mtclar.environment import cache_root
 from mtclar.errors import MtclarError
 from mtclar.features.file import SUFFIX, read_features, read_origin, write_features
 from mtclar.features.table import Features
 from mtclar.video import Video
 
-VARIABLE = "MTCLAR_CACHE"
-"""Environment variable that names another cache folder."""
 _STAMP = ("st_size", "st_mtime_ns", "st_ino", "st_dev")
 
 
 def cache_folder() -> Path:
-    """Where features are kept: $MTCLAR_CACHE/features, else $XDG_CACHE_HOME/mtclar/features, else below ~/.cache."""
-    if own := os.environ.get(VARIABLE):
-        return Path(own) / "features"
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "mtclar" / "features"
+    """Where features are kept: `features` in the user's cache."""
+    return cache_root() / "features"
 
 
 def key_of(sha256: str, identity: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from mtclar.environment import CACHE
 from mtclar.errors import MtclarError, brief
 from mtclar.registry import tracking
 from mtclar.registry.versions import Version, of_alias, of_number
@@ -22,7 +23,7 @@ _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<number>\d
 def fetch_bundle(uri: str, settings: RegisterSettings) -> Path:
     """Brings a bundle from the registry onto this machine and checks it.
 
-    Bundles are kept under `$XDG_CACHE_HOME/mtclar/bundles` (by default ~/.cache), each under its sha256, and are
+    Bundles are kept under `bundles` in the user's cache, each under its sha256, and are
     fetched once.
 
     Args:
@@ -74,7 +75,7 @@ def _download(mlflow: Any, uri: str, version: Version, kept: Path) -> Path:
         kept.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix="fetch-", suffix=".part", dir=kept.parent))
     except OSError as error:
-        raise MtclarError(f"{kept.parent}: cannot be written ({error.strerror}); set XDG_CACHE_HOME.") from error
+        raise MtclarError(f"{kept.parent}: cannot be written ({error.strerror}); set {CACHE}.") from error
     try:
         try:
             mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(scratch))

@@ -106,14 +106,12 @@ def start(
 
 
 def connect(settings: RegisterSettings) -> Any:
-    """Imports mlflow, with its telemetry off, and points it at the store; returns the module.
+    """Imports mlflow, and points it at the store; returns the module.
 
     Raises:
         ModuleNotFoundError: mlflow is not installed.
         MtclarError: The store cannot be opened.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     import mlflow
 

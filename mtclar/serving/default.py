@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtclar.data.tracked import copy_tracked, tracked_files, tracked_md5
+from mtclar.environment import CACHE, cache_root
 from mtclar.errors import MtclarError
 from mtclar.serving.manifest import check_files, read_facts
 
@@ -64,9 +65,8 @@ def find_bundle(place: Path, stores: Sequence[Path], cache: Path) -> Path:
 
 
 def bundle_cache() -> Path:
-    """Where bundles from elsewhere are kept: `$XDG_CACHE_HOME/mtclar/bundles`, by default below ~/.cache."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "mtclar" / "bundles"
+    """Where bundles from elsewhere are kept: `bundles` in the user's cache."""
+    return cache_root() / "bundles"
 
 
 def _whole(folder: Path) -> Path:
@@ -106,6 +106,6 @@ def _take(files: dict[str, Path], kept: Path) -> Path:
     except OSError as error:
         raise MtclarError(
             f"{kept.parent}: the model that ships cannot be copied there ({error.strerror or error}); set "
-            "XDG_CACHE_HOME to a folder that can be written, or run 'dvc pull'."
+            f"{CACHE} to a folder that can be written, or run 'dvc pull'."
         ) from error
     return kept

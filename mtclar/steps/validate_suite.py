@@ -6,7 +6,6 @@ Great Expectations is imported inside the functions only: it takes seconds.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -122,13 +121,12 @@ def judge(table: pd.DataFrame, s: ValidateSettings, docs: Path) -> list[Finding]
         s: The section `validate` of params.yaml.
         docs: Folder of offline HTML pages; begins with index.html.
     """
-    # Read at import: no word goes out, and the terminal belongs to the caller.
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
     import great_expectations.expectations as gxe
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    # The terminal belongs to the caller.
     loud = [logging.getLogger(name) for name in LOUD]
     levels = [logger.level for logger in loud]
     for logger in loud:
@@ -162,7 +160,7 @@ def judge(table: pd.DataFrame, s: ValidateSettings, docs: Path) -> list[Finding]
                 "partial_unexpected_count": EXAMPLES,
             },
         ).run(batch_parameters={"dataframe": with_class_share(table)}, run_id=RunIdentifier(run_name="validate"))
-        context.build_data_docs()
+        context.build_data_docs(site_names=["offline"])  # the other one, of the context itself, is left in /tmp
     finally:
         for logger, level in zip(loud, levels, strict=True):
             logger.setLevel(level)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mtclar.environment import SWITCHES
 from mtclar.settings import load_settings
 from pipelines.run import compile_all
 
@@ -116,6 +117,16 @@ def test_gpus_are_asked_for_where_a_network_is_run_and_nowhere_else(compiled: di
     asking = {name for name, item in executors.items() if "resources" in item.get("container", {})}
     assert asking == {"exec-train", "exec-evaluate"}
     assert {name for name, item in platforms.items() if "tolerations" in item} == asking
+
+
+def test_every_task_begins_with_the_reports_of_libraries_switched_off(compiled: dict) -> None:
+    for ir in compiled.values():
+        executors = ir["deploymentSpec"]["executors"]
+        containers = [executor["container"] for executor in executors.values() if "container" in executor]
+        assert len(containers) == len(_tasks(ir))
+        for container in containers:
+            said = {item["name"]: item["value"] for item in container["env"]}
+            assert said.items() >= SWITCHES.items()
 
 
 def test_the_address_of_the_registry_comes_from_the_namespace(platforms: dict) -> None:

@@ -37,7 +37,7 @@ SMALL = (
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "KF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MTCLAR_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return load_settings(Path(__file__).parents[2] / "params.yaml", SMALL)
 

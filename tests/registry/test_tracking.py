@@ -3,7 +3,6 @@ from __future__ import annotations
 import builtins
 import logging
 import os
-import sqlite3
 import time
 from pathlib import Path
 
@@ -137,10 +136,3 @@ def test_a_relative_sqlite_file_is_found_from_where_the_caller_stands(
     assert tracking.absolute_uri("sqlite:///mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
     assert tracking.absolute_uri(f"sqlite:///{tmp_path}/x.db") == f"sqlite:///{tmp_path}/x.db"
     assert tracking.absolute_uri("https://tracking.example") == "https://tracking.example"
-
-
-def test_telemetry_is_off(store: RegisterSettings) -> None:
-    tracking.connect(store)
-    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    with sqlite3.connect(store.tracking_uri.removeprefix("sqlite:///")) as database:
-        assert database.execute("select count(*) from experiments").fetchone()[0] >= 1

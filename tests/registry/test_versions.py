@@ -26,7 +26,7 @@ GATE = PromoteSettings(min_valence_ccc=0.5, min_arousal_ccc=0.4, max_drop=0.01)
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MTCLAR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
 
 
