@@ -1,77 +1,140 @@
 """Anchors files: the few frames a person labelled.
 
 A CSV with the columns `video_id`, `frame` or `time_s`, `valence`, `arousal` and, where wanted, `track_id`,
-`person_id`, `annotator` and `weight`. Other columns are left alone. Times are in seconds from the first displayed
-frame, frames count from 0 in presentation order, valence and arousal lie in [-1, 1].
+`person_id`, `annotator`, `weight`, and `face_x` and `face_y`. Other columns are left alone. `label_lines` says which
+dialects and which other names of columns are read. Files of ratings have the same form.
 """
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from mtclar.data.anchor_rows import Anchor, Anchors, VideoAnchors
-from mtclar.data.label_lines import LabelLine, read_lines
+from mtclar.data.anchor_rows import CLOCKS, Anchor, Anchors, Clock, VideoAnchors
+from mtclar.data.label_lines import LabelLine, LabelTable, read_table
 from mtclar.errors import MtclarError
 
-__all__ = ["Anchor", "Anchors", "VideoAnchors", "read_anchors"]
+__all__ = ["CLOCKS", "Anchor", "Anchors", "Clock", "VideoAnchors", "anchors_in", "parse_range", "read_anchors"]
 
-REQUIRED = ("video_id", "valence", "arousal")
+COLUMNS = ("video_id", "frame", "valence", "arousal")
+"""What a file must hold, or `time_s` in place of `frame`."""
+FULL_RANGE = (-1.0, 1.0)
 MAX_WEIGHT = 1e6
 """And its reciprocal the least: beyond, sums of weights would no longer be numbers."""
-KNOWN = (*REQUIRED, "frame", "time_s", "track_id", "person_id", "annotator", "weight")
+
+_SCALES = (
+    *((1, 5), (1, 7), (1, 9), (0, 10), (0, 100), (-2, 2), (-3, 3), (-4, 4), (-5, 5), (-10, 10)),
+    *((-100, 100), (0, 1000), (-1000, 1000)),
+)
+_ONE_SIDED = 10  # rows from which on it is said that none is below 0
+_LISTED = 5
 
 
 def read_anchors(
-    path: Path, *, what: str = "anchors file", hint: str = "give a CSV with --anchors", video_id: str = ""
+    path: Path,
+    *,
+    what: str = "anchors file",
+    hint: str = "give a CSV with --anchors",
+    video_id: str = "",
+    va_range: tuple[float, float] | None = None,
 ) -> Anchors:
-    """Reads an anchors file, or one of ratings, which has the same form; see `label_lines.read_lines`.
+    """Reads an anchors file, or one of ratings, which has the same form; see `label_lines.read_table`.
 
-    Where a line gives both frame and time, the frame wins.
+    Where a line gives both frame and time, the frame wins. Lines whose valence or arousal is missing are left out.
 
     Args:
         path: The CSV.
         what: What messages call it.
         hint: What to do where it cannot be read.
         video_id: The video meant by a line that names none; empty where each must name one.
+        va_range: The values of the file that mean -1 and 1; None for these themselves.
 
     Raises:
         MtclarError: One sentence with the number of the line: a column is missing, a value is missing, no number or
             out of range, or two lines contradict each other.
     """
-    path = Path(path)
-    names, lines = read_lines(path, what=what, hint=hint, columns=KNOWN[:5])
-    _check_columns(path, names, REQUIRED[1:] if video_id else REQUIRED)
-    rows = [_anchor(line, video_id) for line in lines]
+    table = read_table(Path(path), what=what, hint=hint, expected=COLUMNS[1:] if video_id else COLUMNS)
+    return anchors_in(table, video_id=video_id, va_range=va_range)
+
+
+def anchors_in(table: LabelTable, *, video_id: str = "", va_range: tuple[float, float] | None = None) -> Anchors:
+    """The anchors of a table that has been read; see `read_anchors`."""
+    _check_columns(table, COLUMNS[2:] if video_id else ("video_id", *COLUMNS[2:]))
+    notes = list(table.notes)
+    known = [line for line in table.lines if _labelled(line)]
+    if len(known) < len(table.lines):
+        left_out = [line.number for line in table.lines if not _labelled(line)]
+        listed = ", ".join(map(str, left_out[:_LISTED])) + ", ..." * (len(left_out) > _LISTED)
+        notes.append(f"{len(left_out)} lines of {table.path.name} lack valence or arousal and were left out ({listed})")
+    if not known:
+        raise MtclarError(f"{table.path}: no line gives both valence and arousal; label at least one frame.")
+    rows = [_anchor(line, table, video_id, va_range) for line in known]
     doubled = sum(row.frame is not None and row.time_s is not None for row in rows)
-    notes = (f"{doubled} anchors give both frame and time; the frame was used",) if doubled else ()
-    anchors = Anchors(path, tuple(rows), notes)
-    for key in dict.fromkeys(_face(row) for row in rows if row.frame is not None):
-        anchors.agreed([row for row in rows if _face(row) == key])
+    if doubled:
+        notes.append(f"{doubled} anchors give both frame and time; the frame was used")
+    if va_range is None and len(rows) >= _ONE_SIDED and all(min(row.valence, row.arousal) >= 0 for row in rows):
+        notes.append(f"no value of {table.path.name} is below 0; if its scale runs from 0 to 1, give --va-range 0,1")
+    anchors = Anchors(table.path, tuple(rows), tuple(notes), table.foreign_letters)
+    faces: dict[tuple[object, ...], list[Anchor]] = {}
+    for row in rows:
+        if row.frame is not None:
+            key = (row.video_id, row.frame, row.track_id, row.person_id, row.face_xy)
+            faces.setdefault(key, []).append(row)
+    for same in faces.values():
+        anchors.agreed(same)
     return anchors
 
 
-def _face(row: Anchor) -> tuple[str, int | None, int, str]:
-    """Which face of which frame a row labels."""
-    return row.video_id, row.frame, row.track_id or 0, row.person_id
+def parse_range(text: str) -> tuple[float, float]:
+    """The two ends of a scale from `LO,HI`, such as `-100,100` or `1,9`.
+
+    Raises:
+        MtclarError: It is something else, or LO is not below HI.
+    """
+    plain = text.strip().replace("\u2212", "-")
+    found = re.fullmatch(r"([^\s,;:]+?)\s*(?:[,;:\s]|\.\.)\s*([^\s,;:]+)", plain)
+    try:
+        low, high = (float(part) for part in found.groups()) if found else (math.nan, math.nan)
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise MtclarError(f"--va-range is '{text}', expected LO,HI with LO below HI, such as -100,100 or 1,9.")
+    return low, high
 
 
-def _check_columns(path: Path, names: list[str], required: tuple[str, ...]) -> None:
+def _check_columns(table: LabelTable, required: Sequence[str]) -> None:
+    found = f"(found: {', '.join(table.names)})"
     for name in required:
-        if name not in names:
-            raise MtclarError(f"{path}: the column '{name}' is missing (found: {', '.join(names)}).")
-    if not {"frame", "time_s"} & set(names):
-        raise MtclarError(f"{path}: the column 'frame' or 'time_s' is missing (found: {', '.join(names)}).")
-    twice = [name for name in KNOWN if names.count(name) > 1]
-    if twice:
-        raise MtclarError(f"{path}: the column '{twice[0]}' is there twice; keep one of them.")
+        if name not in table.names:
+            raise MtclarError(f"{table.path}: the column '{name}' is missing {found}.")
+    if not {"frame", "time_s", "time_ms"} & set(table.names):
+        raise MtclarError(f"{table.path}: the column 'frame' or 'time_s' is missing {found}.")
+    if ("face_x" in table.names) != ("face_y" in table.names):
+        raise MtclarError(f"{table.path}: of the columns 'face_x' and 'face_y' one is missing {found}.")
 
 
-def _anchor(line: LabelLine, video_id: str) -> Anchor:
+def _labelled(line: LabelLine) -> bool:
+    """Whether a line gives both labels.
+
+    Raises:
+        MtclarError: It ends before them.
+    """
+    for name in COLUMNS[2:]:
+        if name not in line.values:
+            raise line.error(f"{name} is not given, the line ends before it; leave the line out or label it")
+    return bool(line.text("valence") and line.text("arousal"))
+
+
+def _anchor(line: LabelLine, table: LabelTable, video_id: str, va_range: tuple[float, float] | None) -> Anchor:
     """A line of the file as an anchor."""
     named = line.values.get("video_id") or video_id
     if not named:
         raise line.error("no video_id is given")
-    frame, time_s = line.whole("frame"), line.given("time_s")
+    frame, time_s = line.whole("frame"), line.time("time_s")
+    if time_s is None and (milliseconds := line.given("time_ms")) is not None:
+        time_s = milliseconds / 1000
     if frame is None and time_s is None:
         raise line.error("neither frame nor time_s is given")
     if time_s is not None and time_s < 0:
@@ -80,14 +143,66 @@ def _anchor(line: LabelLine, video_id: str) -> Anchor:
     if weight is not None and not 1 / MAX_WEIGHT <= weight <= MAX_WEIGHT:
         raise line.error(f"weight is {weight:g}, expected a number from {1 / MAX_WEIGHT:g} to {MAX_WEIGHT:g}")
     return Anchor(
-        line.number,
-        named.replace("\\", "/"),
-        frame,
-        time_s,
-        line.affect("valence"),
-        line.affect("arousal"),
-        line.whole("track_id"),
-        line.values.get("person_id", ""),
-        line.values.get("annotator", ""),
-        1.0 if weight is None else weight,
+        line=line.number,
+        video_id=named.replace("\\", "/"),
+        frame=frame,
+        time_s=time_s,
+        valence=affect(line, "valence", table, va_range),
+        arousal=affect(line, "arousal", table, va_range),
+        track_id=line.whole("track_id"),
+        person_id=line.text("person_id"),
+        annotator=line.text("annotator"),
+        weight=1.0 if weight is None else weight,
+        face_xy=_point(line),
     )
+
+
+def _point(line: LabelLine) -> tuple[float, float] | None:
+    """The point on the face that a line names: `face_x`, `face_y`, or the centre of the box that starts there."""
+    x, y = line.given("face_x"), line.given("face_y")
+    if x is None or y is None:
+        if x is not None or y is not None:
+            raise line.error("of face_x and face_y one is not given; give both or neither")
+        return None
+    return x + (line.given("face_w") or 0) / 2, y + (line.given("face_h") or 0) / 2
+
+
+def affect(line: LabelLine, name: str, table: LabelTable, va_range: tuple[float, float] | None) -> float:
+    """Valence or arousal of a line in [-1, 1].
+
+    On another scale, x = 2 (y − low) / (high − low) − 1.
+
+    Raises:
+        MtclarError: It is missing, no number, or outside the scale; then the sentence says which scale would fit.
+    """
+    low, high = va_range or FULL_RANGE
+    text = line.text(name)
+    if text.endswith("%") and va_range is None:
+        raise line.error(f"{name} is '{text}', expected a value from -1 to 1; give the scale with --va-range 0,100")
+    value = line.given(name, text.removesuffix("%"))
+    if value is None:
+        raise line.error(f"{name} is not given; leave the line out or label it")
+    scaled = value if va_range is None else round(2 * (value - low) / (high - low) - 1, 12)
+    if not abs(scaled) <= 1 + 1e-6:  # as much as a value may lose when it is written with single precision
+        way_out = f" (--va-range {low:g},{high:g})" if va_range else _guessed(table)
+        raise line.error(f"{name} is {value:g}, expected a value from {low:g} to {high:g}{way_out}")
+    return min(1.0, max(-1.0, scaled))
+
+
+def _guessed(table: LabelTable) -> str:
+    """The scale that the values of a table may be on."""
+    values: list[float] = []
+    for line in table.lines:
+        for name in COLUMNS[2:]:
+            try:
+                value = line.given(name)
+            except MtclarError:
+                continue
+            values += [] if value is None else [value]
+    least, most = min(values), max(values)
+    fitting = [scale for scale in _SCALES if scale[0] <= least and most <= scale[1]]
+    runs = f"; the values of the file run from {least:g} to {most:g}: if they are on another scale"
+    if not fitting:
+        return f"{runs}, give it with --va-range LO,HI"
+    low, high = min(fitting, key=lambda scale: scale[1] - scale[0])
+    return f"{runs}, such as {low} to {high}, give it with --va-range {low},{high}"

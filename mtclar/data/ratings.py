@@ -16,9 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtclar.data.anchor_rows import Anchors
-from mtclar.data.anchors import read_anchors
-from mtclar.data.label_lines import LabelLine, read_lines
+from mtclar.data.anchors import Anchors, affect, anchors_in
+from mtclar.data.label_lines import LabelTable, read_table
 from mtclar.errors import MtclarError
 from mtclar.video import find_videos, video_ids
 from mtclar.video.find import VIDEO_SUFFIXES
@@ -45,15 +44,21 @@ class Ratings:
         clips: Each rated video, its name, and the ratings that name it so.
         pictures: The rated pictures.
         unrated: Names of the videos without a rating.
+        notes: What was decided while reading, one sentence each.
     """
 
     clips: dict[Path, tuple[str, Anchors]]
     pictures: tuple[RatedPicture, ...]
     unrated: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def find_ratings(folder: Path) -> Ratings:
+def find_ratings(folder: Path, va_range: tuple[float, float] | None = None) -> Ratings:
     """Finds the videos and pictures below a folder and reads what a person said of them.
+
+    Args:
+        folder: The folder.
+        va_range: The values in its files that mean -1 and 1; None for these themselves.
 
     Raises:
         MtclarError: The folder is not there or nothing in it is rated, or a file of ratings is not what it should be:
@@ -67,15 +72,18 @@ def find_ratings(folder: Path) -> Ratings:
         if (path.name == "labels.csv" or path.name.endswith("_labels.csv"))
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
-    headed = {path: _lines(path) for path in files}
-    of_pictures = [path for path, (names, _) in headed.items() if "picture" in names]
-    pictures = [picture for path in of_pictures for picture in _pictures(path, *headed[path])]
+    tables = {path: read_table(path, what="file of ratings", hint=_HINT, expected=_COLUMNS) for path in files}
+    of_pictures = [path for path, table in tables.items() if "picture" in table.names]
+    notes = [note for path in of_pictures for note in tables[path].notes]
+    pictures = [picture for path in of_pictures for picture in _pictures(tables[path], va_range, notes)]
     videos = _videos(folder, {path.parent for path in of_pictures})
     names = video_ids(videos)
     clips: dict[Path, tuple[str, Anchors]] = {}
     for path in files:
         if path not in of_pictures:
-            for video, marks in _rated(path, names, headed[path][0]).items():
+            marked = _rated(tables[path], names, va_range)
+            notes += next(iter(marked.values())).notes if marked else ()
+            for video, marks in marked.items():
                 if video in clips:
                     raise MtclarError(
                         f"{path}: rates '{names[video]}', which {clips[video][1].path} rates too; keep one of them."
@@ -86,11 +94,8 @@ def find_ratings(folder: Path) -> Ratings:
             f"{folder}: nothing in it is rated; put NAME_labels.csv with frame, valence and arousal beside a video "
             "NAME, or a labels.csv with video_id or picture."
         )
-    return Ratings(clips, tuple(pictures), tuple(name for video, name in names.items() if video not in clips))
-
-
-def _lines(path: Path) -> tuple[list[str], list[LabelLine]]:
-    return read_lines(path, what="file of ratings", hint=_HINT, columns=_COLUMNS)
+    unrated = tuple(name for video, name in names.items() if video not in clips)
+    return Ratings(clips, tuple(pictures), unrated, tuple(notes))
 
 
 def _videos(folder: Path, of_pictures: set[Path]) -> list[Path]:
@@ -102,36 +107,39 @@ def _videos(folder: Path, of_pictures: set[Path]) -> list[Path]:
     return [video for video in found if video not in of_pictures]
 
 
-def _rated(path: Path, names: dict[Path, str], columns: list[str]) -> dict[Path, Anchors]:
+def _rated(table: LabelTable, names: dict[Path, str], va_range: tuple[float, float] | None) -> dict[Path, Anchors]:
     """The videos that a file rates, each with the ratings of all of them."""
+    path = table.path
     if path.name == "labels.csv":
-        if "video_id" not in columns:
+        if "video_id" not in table.names:
             raise MtclarError(
-                f"{path}: names neither a video nor a picture (found: {', '.join(columns)}); add the column 'video_id' "
-                "or 'picture', or call the file as its video: NAME_labels.csv."
+                f"{path}: names neither a video nor a picture (found: {', '.join(table.names)}); add the column "
+                "'video_id' or 'picture', or call the file as its video: NAME_labels.csv."
             )
-        marks = read_anchors(path, what="file of ratings", hint=_HINT).match(names.values())
+        marks = anchors_in(table, va_range=va_range).match(names)
         return {video: marks for video, name in names.items() if marks.of(name)}
     stem = path.name.removesuffix("_labels.csv")
     here = [video for video in names if video.parent == path.parent and stem in (video.name, _stem(video))]
     if len(here) != 1:
         several = "several videos" if here else "no video"
         raise MtclarError(f"{path}: {several} '{stem}' beside it; call it as the one it rates: NAME_labels.csv.")
-    marks = read_anchors(path, what="file of ratings", hint=_HINT, video_id=names[here[0]])
-    return {here[0]: marks.match([names[here[0]]])}
+    marks = anchors_in(table, video_id=names[here[0]], va_range=va_range)
+    return {here[0]: marks.match({here[0]: names[here[0]]})}
 
 
 def _stem(video: Path) -> str:
     return video.stem if video.suffix.lower() in VIDEO_SUFFIXES else video.name
 
 
-def _pictures(path: Path, columns: list[str], lines: list[LabelLine]) -> list[RatedPicture]:
-    """The pictures that a file rates."""
+def _pictures(table: LabelTable, va_range: tuple[float, float] | None, notes: list[str]) -> list[RatedPicture]:
+    """The pictures that a file rates; those whose rating is missing are left out, and that is noted."""
+    path = table.path
     for name in ("valence", "arousal"):
-        if name not in columns:
-            raise MtclarError(f"{path}: the column '{name}' is missing (found: {', '.join(columns)}).")
+        if name not in table.names:
+            raise MtclarError(f"{path}: the column '{name}' is missing (found: {', '.join(table.names)}).")
     found: dict[str, RatedPicture] = {}
-    for line in lines:
+    missing = 0
+    for line in table.lines:
         name = line.values.get("picture", "")
         if not name:
             raise line.error("no picture is named")
@@ -139,6 +147,11 @@ def _pictures(path: Path, columns: list[str], lines: list[LabelLine]) -> list[Ra
             raise line.error(f"rates '{name}' a second time; keep one of the lines")
         if not (path.parent / name).is_file():
             raise line.error(f"no picture '{name}' lies beside the file")
-        person = line.values.get("person_id", "")
-        found[name] = RatedPicture(path.parent / name, line.affect("valence"), line.affect("arousal"), person)
+        if not (line.text("valence") and line.text("arousal")):
+            missing += 1
+            continue
+        valence, arousal = (affect(line, dimension, table, va_range) for dimension in ("valence", "arousal"))
+        found[name] = RatedPicture(path.parent / name, valence, arousal, line.text("person_id"))
+    if missing:
+        notes.append(f"{missing} pictures of {path} lack valence or arousal and were left out")
     return list(found.values())
