@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -54,6 +54,18 @@ Jobs = Annotated[
 Place = Annotated[str, typer.Option("--out", help="Folder to write, or an address s3://bucket/prefix.", metavar="DIR")]
 Model = Annotated[
     str, typer.Option("--model", help="default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
+]
+VaRange = Annotated[
+    str | None,
+    typer.Option(
+        "--va-range", help="Scale of the values given, such as -100,100 or 1,9; default: -1,1.", metavar="LO,HI"
+    ),
+]
+AnchorClock = Annotated[
+    Literal["video", "media"],
+    typer.Option(
+        "--anchor-clock", help="Whether times given count from the first picture, or from the start of the file."
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do again what was done before.")]
 Gpus = Annotated[int, typer.Option("--gpus", min=0, help="GPUs for train and evaluate; 0: none.")]
@@ -111,6 +123,13 @@ def _version(asked: bool) -> None:
     if asked:
         typer.echo(__version__)
         raise typer.Exit
+
+
+def _range(text: str | None) -> tuple[float, float] | None:
+    """The two ends of the scale that `--va-range` names."""
+    from mtclar.data.anchors import parse_range
+
+    return None if text is None else parse_range(text)
 
 
 @app.callback()
@@ -290,6 +309,8 @@ def evaluate(
     model: Annotated[
         str, typer.Option(help="For --real: default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
     ] = "default",
+    va_range: VaRange = None,
+    anchor_clock: AnchorClock = "video",
     show: Annotated[bool, typer.Option("--show", help="Only print the table of what --out holds already.")] = False,
     folds: Annotated[
         list[Path] | None,
@@ -306,7 +327,8 @@ def evaluate(
     Example: mtclar evaluate --out artifacts/evaluate
     """
     if real is not None:
-        _evaluate_real(real, model, out or Path("artifacts/real"), _settings(params, overrides), quiet)
+        settings = _settings(params, overrides)
+        _evaluate_real(real, model, out or Path("artifacts/real"), settings, _range(va_range), anchor_clock, quiet)
         return
     out = out or Path("artifacts/evaluate")
     from mtclar.steps import evaluate as step
@@ -329,7 +351,15 @@ def evaluate(
         typer.echo(f"Report: {out / 'report.html'}")
 
 
-def _evaluate_real(data: Path, model: str, out: Path, settings: Settings, quiet: bool) -> None:
+def _evaluate_real(
+    data: Path,
+    model: str,
+    out: Path,
+    settings: Settings,
+    va_range: tuple[float, float] | None,
+    clock: Literal["video", "media"],
+    quiet: bool,
+) -> None:
     """Judges a bundle on real people and prints the tables of its errors and agreement."""
     from mtclar.steps import evaluate_real as step
 
@@ -342,6 +372,8 @@ def _evaluate_real(data: Path, model: str, out: Path, settings: Settings, quiet:
             model=model,
             out=out,
             registry=settings.register_,
+            va_range=va_range,
+            clock=clock,
             progress=progress,
         )
     for table in [] if quiet else result.tables():
@@ -506,6 +538,8 @@ def label(
     ] = None,
     model: Model = "default",
     out: Place = "labels",
+    va_range: VaRange = None,
+    anchor_clock: AnchorClock = "video",
     jobs: Jobs = None,
     force: Force = False,
     params: Params = None,
@@ -520,7 +554,7 @@ def label(
 
     mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/
     """
-    settings = _settings(params, _with(overrides, {"extract.jobs": jobs}))
+    settings, scale = _settings(params, _with(overrides, {"extract.jobs": jobs})), _range(va_range)
     from mtclar.steps import label as step
 
     with _progress(quiet, "frames") as progress:
@@ -533,6 +567,8 @@ def label(
             out=out,
             registry=settings.register_,
             force=force,
+            va_range=scale,
+            anchor_clock=anchor_clock,
             progress=progress,
         )
     _say(quiet, result)

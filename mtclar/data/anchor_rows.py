@@ -188,15 +188,6 @@ class Anchors:
                 )
         return found
 
-    def refuse_foreign(self, video_id: str) -> None:
-        """Refuses anchors of another face than the one followed.
-
-        Raises:
-            MtclarError: There is one; says which line.
-        """
-        for line, why in self.foreign(video_id).items():
-            raise self.error(line, f"{why}; take the line out, or let label.foreign_anchors be flag or allow")
-
     def agreed(self, rows: Sequence[Anchor]) -> list[Anchor]:
         """The rows of one face and frame without those that say the same twice.
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -48,20 +48,30 @@ def find_features(
         beside: A features file to look at first.
         folder: The cache; None for the user's.
     """
+    for path in _candidates(sha256, identity, beside, folder):
+        with suppress(MtclarError):  # damaged or of another version: it is made again
+            features = read_features(path)
+            with suppress(OSError):
+                os.utime(path)  # used just now
+            return features
+    return None
+
+
+def is_known(path: Path, identity: Mapping[str, Any], *, beside: Path | None = None) -> bool:
+    """Whether features of a video file are there, as far as that can be told without reading the video."""
+    sha256 = _remembered(path, cache_folder())
+    return sha256 is not None and any(True for _ in _candidates(sha256, identity, beside, None))
+
+
+def _candidates(sha256: str, identity: Mapping[str, Any], beside: Path | None, folder: Path | None) -> Iterator[Path]:
+    """Features files that say that they were made from this content in this way."""
     kept = (folder or cache_folder()) / f"{key_of(sha256, identity)}{SUFFIX}"
     for path in (beside, kept):
         if path is None or not path.is_file():
             continue
-        try:
-            if read_origin(path) != (sha256, dict(identity)):
-                continue
-            features = read_features(path)
-        except MtclarError:
-            continue  # damaged or of another version: it is made again
-        with suppress(OSError):
-            os.utime(path)  # used just now
-        return features
-    return None
+        with suppress(MtclarError):
+            if read_origin(path) == (sha256, dict(identity)):
+                yield path
 
 
 def keep_features(features: Features, *, most_gb: float, folder: Path | None = None) -> None:
@@ -94,18 +104,32 @@ def known_sha256(video: Video, folder: Path | None = None) -> str:
     folder = folder or cache_folder()
     if not video.path.is_file():
         return video.sha256
-    path = video.path.resolve()
-    note = folder / "sha256" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()}.json"
-    found = path.stat()
-    stamp = [getattr(found, name) for name in _STAMP]
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(note.read_text(encoding="utf-8"))
-        if kept["stamp"] == stamp and len(kept["sha256"]) == 64:
-            return str(kept["sha256"])
-    sha256 = video.sha256
-    with suppress(MtclarError, OSError), whole_file(note) as partial:
+    if (known := _remembered(video.path, folder)) is not None:
+        return known
+    stamp, sha256 = _stamp(video.path), video.sha256
+    with suppress(MtclarError, OSError), whole_file(_note(video.path, folder)) as partial:
         partial.write_text(json.dumps({"stamp": stamp, "sha256": sha256}) + "\n", encoding="utf-8")
     return sha256
+
+
+def _remembered(path: Path, folder: Path) -> str | None:
+    """The sha256 that was noted of a file that has not changed since; None where there is none."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(_note(path, folder).read_text(encoding="utf-8"))
+        if kept["stamp"] == _stamp(path) and len(kept["sha256"]) == 64:
+            return str(kept["sha256"])
+    return None
+
+
+def _note(path: Path, folder: Path) -> Path:
+    """Where the sha256 of a file is noted."""
+    return folder / "sha256" / f"{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()}.json"
+
+
+def _stamp(path: Path) -> list[int]:
+    """What changes when a file does."""
+    found = path.resolve().stat()
+    return [getattr(found, name) for name in _STAMP]
 
 
 def _shrink(folder: Path, most: float) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mtclar import __version__
+from mtclar.data.anchors import Clock
 from mtclar.data.ratings import Ratings, find_ratings
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError, PartialFailureError
@@ -96,6 +97,8 @@ def run(
     model: Predictor | Path | str,
     out: Path,
     registry: RegisterSettings | None = None,
+    va_range: tuple[float, float] | None = None,
+    clock: Clock = "video",
     progress: Progress = silent,
 ) -> RealResult:
     """Judges a model on real faces and writes what was found.
@@ -110,19 +113,21 @@ def run(
         model: As `mtclar label` takes it.
         out: Folder to write; appears whole or not at all.
         registry: The section `register`, to look `models:/` up.
+        va_range: The values of ratings that mean -1 and 1; None for these themselves.
+        clock: From where times of ratings count: the first displayed frame, or the start of the file.
         progress: Called for every frame read and every placement labelled.
 
     Raises:
         MtclarError: Ratings, model or `out` cannot be used, or nothing could be judged.
         PartialFailureError: Some clips could not be judged; what the others gave is written.
     """
-    ratings = find_ratings(Path(data))
+    ratings = find_ratings(Path(data), va_range)
     predictor = open_predictor(model, registry)
-    judged = _Judged()
+    judged = _Judged(notes=[f"{note[0].upper()}{note[1:]}." for note in ratings.notes])
     with whole_folder(Path(out), known_by="real.json") as folder:  # so that nobody waits for what cannot be written
         for path, (name, marks) in ratings.clips.items():
             try:
-                _judge(s, read_clip(path, name, marks, predictor, label, extract, progress), judged, progress)
+                _judge(s, read_clip(path, name, marks, predictor, label, extract, clock, progress), judged, progress)
             except MtclarError as error:
                 judged.failed.append({"name": name, "error": str(error)})
         portraits, left_out = score_pictures(s, ratings.pictures, predictor, label, extract, progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -174,7 +174,12 @@ class Opened:
         return self._video
 
     def features(
-        self, *, beside: Path | None = None, force: bool = False, progress: Progress = silent
+        self,
+        *,
+        beside: Path | None = None,
+        force: bool = False,
+        progress: Progress = silent,
+        before: Callable[[], None] = lambda: None,
     ) -> tuple[Features, bool]:
         """The features of the video, read from a file where they were extracted before, and whether they were.
 
@@ -182,6 +187,7 @@ class Opened:
             beside: A features file that may be of this video.
             force: Read the video whatever is there.
             progress: Called once a frame while the video is read.
+            before: Called when the video has to be read, before it is.
 
         Raises:
             MtclarError: The video cannot be read, or shows no face.
@@ -190,6 +196,7 @@ class Opened:
             found = find_features(**self.origin, beside=beside)
             if found is not None:
                 return found, True
+        before()
         features = extract(self.video, self._predictor, self._s, progress, self.source.file)
         keep_features(features, most_gb=self._s.cache_gb)
         return features, False

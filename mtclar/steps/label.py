@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mtclar import __version__, storage
-from mtclar.data.anchors import read_anchors
+from mtclar.data.anchors import Clock, read_anchors
 from mtclar.data.out_folder import Contents
 from mtclar.data.out_s3 import open_out
 from mtclar.features.extract import Predictor
@@ -56,6 +56,8 @@ def run(
     out: Path | str,
     registry: RegisterSettings | None = None,
     force: bool = False,
+    va_range: tuple[float, float] | None = None,
+    anchor_clock: Clock = "video",
     progress: Progress = silent,
 ) -> LabelResult:
     """Labels every frame of every video. A video that was read before is not read again.
@@ -71,6 +73,8 @@ def run(
             and summary.json. The files of a video appear together; others there are left alone.
         registry: The section `register`, to look `models:/` up.
         force: Read videos again that were read before, and label again what is labelled already.
+        va_range: The values in `anchors` that mean -1 and 1; None for these themselves.
+        anchor_clock: From where times in `anchors` count: the first displayed frame, or the start of the file.
         progress: Called once a frame while a video is read.
 
     Raises:
@@ -89,11 +93,20 @@ def run(
         marks = None
         if anchors is not None:
             file = at_hand.enter_context(storage.local(anchors))
-            marks = read_anchors(file).match([source.name for source in sources])
+            named = {Path(source.place): source.name for source in sources}
+            marks = read_anchors(file, va_range=va_range).match(named)
         folder = at_hand.enter_context(open_out(out, "label"))
-        work = Labelling(s, extract, predictor, marks, folder, force)
+        work = Labelling(s, extract, predictor, marks, folder, force, anchor_clock)
         done = do_videos(
-            sources, work, folder, out=out, jobs=extract.jobs, progress=progress, index=index, done="labelled"
+            sources,
+            work,
+            folder,
+            out=out,
+            jobs=extract.jobs,
+            progress=progress,
+            refused=work.misplaced(sources) if len(sources) > 1 else {},
+            index=index,
+            done="labelled",
         )
     return LabelResult(out, done, passed(videos))
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mtclar.data.anchors import Anchors, VideoAnchors
+from mtclar import storage
+from mtclar.data.anchors import Anchors, Clock, VideoAnchors
 from mtclar.data.out_folder import OutFolder
 from mtclar.data.tables import LABELS, write_columns
 from mtclar.errors import MtclarError
 from mtclar.features import Features
-from mtclar.features.extract import Predictor
+from mtclar.features.cache import is_known
+from mtclar.features.extract import Predictor, identity
 from mtclar.features.file import SUFFIX
 from mtclar.labelling import Estimate, bound_krige, confidence, half_bands, label_track
 from mtclar.progress import Progress
@@ -56,6 +59,28 @@ class Labelling:
     marks: Anchors | None
     folder: OutFolder
     force: bool
+    clock: Clock = "video"
+
+    def misplaced(self, sources: Iterable[Source]) -> dict[str, str]:
+        """What is wrong with the anchors of videos here that are still to be read, so that nobody waits to be told.
+
+        The time stamps of a video are known long before its pictures are.
+        """
+        found = {}
+        for source in sources:
+            if self.marks is None or not self.marks.of(source.name) or storage.is_remote(source.place):
+                continue
+            asked = identity(self.predictor, self.extract)
+            if not self.force and is_known(Path(source.place), asked, beside=self._beside(source)):
+                continue
+            try:
+                with Opened(source, self.predictor, self.extract) as opened:
+                    self._check(opened, self.marks)
+            except MtclarError as error:
+                found[source.name] = str(error)
+            except Exception:
+                continue  # a fault of a library is told when the video's turn comes
+        return found
 
     def __call__(self, source: Source, progress: Progress) -> VideoResult:
         marks = self.marks if self.marks is not None and self.marks.of(source.name) else None
@@ -65,9 +90,23 @@ class Labelling:
             row = None if self.force else self.folder.finished(source.name, inputs)
             if row is not None:
                 return VideoResult(**{**row, "files": tuple(row["files"]), "notes": tuple(row["notes"])})
-            beside = self.folder.fetch(f"{source.name}{SUFFIX}")
-            features, _ = opened.features(beside=beside, force=self.force, progress=progress)
+            features, _ = opened.features(
+                beside=self._beside(source),
+                force=self.force,
+                progress=progress,
+                before=lambda: self._check(opened, marks),
+            )
         return self._write(source, features, marks, inputs)
+
+    def _beside(self, source: Source) -> Path | None:
+        """A features file that may be of a video."""
+        return self.folder.fetch(f"{source.name}{SUFFIX}")
+
+    def _check(self, opened: Opened, marks: Anchors | None) -> None:
+        """Lays the anchors on the frames as the time stamps of the video say, for what may be wrong with them."""
+        if marks is not None:
+            video = opened.video
+            marks.on_frames(opened.source.name, video.timeline(), video.facts.media_offset_s, self.clock)
 
     def _inputs(self, opened: Opened, marks: Anchors | None) -> dict[str, Any]:
         """All that the files of a video follow from."""
@@ -79,6 +118,7 @@ class Labelling:
             "label": self.s.model_dump(mode="json"),
             "anchors_file": None if marks is None else marks.path.name,
             "anchors": [asdict(row) for row in rows],
+            "clock": self.clock,
             "said": None if marks is None else list(marks.notes),
         }
 
@@ -86,7 +126,9 @@ class Labelling:
         """Labels the frames and writes the files."""
         s, name, predictor = self.s, source.name, self.predictor
         track = track_of(features)
-        placed = VideoAnchors.none() if marks is None else marks.on_frames(name, track.times_s)
+        placed = VideoAnchors.none()
+        if marks is not None:
+            placed = marks.on_frames(name, track.times_s, features.video.get("media_offset_s", 0.0), self.clock)
         table = labels_table(name, track, placed, predictor, s)
         columns = {column: table[column].to_numpy() for column in LABELS.names}
         notes = _notes(features, track, marks, placed, predictor)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mtclar.data.anchor_rows import Anchors, VideoAnchors
+from mtclar.data.anchors import Anchors, Clock, VideoAnchors
 from mtclar.evaluation.clips import DIMENSIONS
 from mtclar.evaluation.placements import METHODS, Rated, Trials, placements, try_placements
 from mtclar.features.extract import Predictor
@@ -53,8 +53,7 @@ class ReadClip:
 
     def table(self, positions: np.ndarray) -> pd.DataFrame:
         """The labels of all frames from the ratings at positions (k,); from none, zero-shot."""
-        chosen = _some(self.marks, positions)
-        return labels_table(self.name, self.track, chosen, self.predictor, self.settings)
+        return labels_table(self.name, self.track, self.marks[positions], self.predictor, self.settings)
 
     def label(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What `evaluation.placements.Label` asks: label, lower and upper edge of the rated frames, (m, 2) each."""
@@ -111,9 +110,10 @@ def read_clip(
     predictor: Predictor,
     s: LabelSettings,
     extract: ExtractSettings,
+    clock: Clock,
     progress: Progress,
 ) -> ReadClip:
-    """Reads a clip to its end and lays its ratings on its frames.
+    """Reads a clip to its end and lays its ratings on its frames, their times being of `clock`.
 
     Raises:
         MtclarError: It cannot be read, shows no face, or a rating lies beyond its end.
@@ -121,7 +121,7 @@ def read_clip(
     with Opened(Source(str(path), name), predictor, extract) as opened:
         features, _ = opened.features(progress=progress)
     track = track_of(features)
-    placed = ratings.on_frames(name, track.times_s)
+    placed = ratings.on_frames(name, track.times_s, features.video.get("media_offset_s", 0.0), clock)
     own = placed.frames[placed.own]
     notes = [f"'{name}': {note}" for note in (*features.notes, *placed.notes)]
     if len(own) < len(placed.frames):
@@ -129,14 +129,8 @@ def read_clip(
             f"'{name}': {len(placed.frames) - len(own)} ratings of another face than the one followed left out"
         )
     seen = track.has_face[own]
-    marks = _some(placed, np.flatnonzero(placed.own)[seen])
+    marks = placed[np.flatnonzero(placed.own)[seen]]
     return ReadClip(name, track, marks, int((~seen).sum()), tuple(notes), predictor, s)
-
-
-def _some(marks: VideoAnchors, positions: np.ndarray) -> VideoAnchors:
-    return VideoAnchors(
-        marks.frames[positions], marks.labels[positions], marks.weights[positions], marks.own[positions], ()
-    )
 
 
 def columns_of(table: pd.DataFrame, ending: str) -> np.ndarray:

@@ -128,7 +128,7 @@ def test_of_many_unknown_videos_only_a_few_names_are_listed(tmp_path):
     assert len(str(caught.value)) < 400
 
 
-def test_anchors_of_another_track_or_person_are_known_and_refused_by_their_line(tmp_path):
+def test_anchors_of_another_track_or_person_are_known_by_their_line(tmp_path):
     head = "video_id,frame,valence,arousal,track_id,person_id\n"
     rows = "clip,1,0,0,,\nclip,1,0.5,0,1,bob\nclip,2,0,0,0,ann\nclip,3,0.1,0,,bob\nclip,4,0,0,,ann\n"
     anchors = read_anchors(write(tmp_path, head + rows)).match(["clip"])
@@ -140,13 +140,10 @@ def test_anchors_of_another_track_or_person_are_known_and_refused_by_their_line(
     placed = anchors.on_frames("clip", TIMES)
     assert placed.frames.tolist() == [1, 1, 2, 3, 4]
     assert placed.own.tolist() == [True, False, True, False, True]
-    with pytest.raises(MtclarError, match=r"line 3: belongs to track 1, but .* label\.foreign_anchors"):
-        anchors.refuse_foreign("clip")
 
 
 def test_anchors_that_name_no_track_or_person_are_of_the_face_followed(tmp_path):
     anchors = read_anchors(write(tmp_path, HEAD + "clip,1,0,0\nclip,2,0,0\n")).match(["clip"])
-    anchors.refuse_foreign("clip")
     assert anchors.on_frames("clip", TIMES).own.all()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 
 import pytest
@@ -276,6 +277,14 @@ def test_no_other_name_means_two_columns():
     others = [other for names in COLUMNS.values() for other in names]
     assert len(set(others)) == len(others)
     assert not set(others) & set(COLUMNS)
+
+
+def test_the_documents_name_every_other_name_of_a_column(repository):
+    text = (repository / "docs" / "formats.md").read_text(encoding="utf-8")
+    section = text.partition("## Anchors (in)")[2].partition("Other columns are passed over")[0]
+    rows = [row.split("|")[1:3] for row in section.splitlines() if row.startswith("| `")]
+    documented = {name for _, others in rows for name in re.findall(r"`(\w+)`", others)}
+    assert documented == {other for name, names in COLUMNS.items() if name != "picture" for other in names}
 
 
 def test_a_long_cell_is_cut_in_a_message_and_kept_on_one_line(tmp_path):

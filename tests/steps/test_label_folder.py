@@ -113,9 +113,81 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(clip, bundl
 
 
 def test_an_unknown_video_in_the_anchors_is_refused_by_name(clip, bundle, settings, tmp_path):
-    anchors = write_anchors(tmp_path, "clip,0,0,0", "clipp,0,0,0")
-    with pytest.raises(MtclarError, match=r"line 3: unknown video 'clipp' \(did you mean 'clip'\?\)"):
+    anchors = write_anchors(tmp_path, "clipp,0,0,0")
+    with pytest.raises(MtclarError, match=r"line 2: unknown video 'clipp' \(did you mean 'clip'\?\)"):
         label.run(settings, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out")
+
+
+def test_one_file_of_anchors_may_serve_a_whole_project_of_which_one_video_is_labelled(clip, bundle, settings, tmp_path):
+    anchors = write_anchors(tmp_path, "clip,0,0.25,0", "other,0,1,1", "other,90,1,1", "third,0,1,1")
+    (result,) = label.run(settings, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out").videos
+    assert result.anchors == 1
+    assert any(
+        "3 rows of anchors.csv are of 2 other videos and were left out ('other', 'third')" in note
+        for note in result.notes
+    )
+
+
+def test_anchors_on_another_scale_and_by_the_clock_of_the_file_are_brought_to_ours(clip, bundle, settings, tmp_path):
+    (tmp_path / "anchors.csv").write_text("file;time;valence;arousal\nclip.avi;00:00:00,000;75;50\n")
+    out = tmp_path / "out"
+    label.run(
+        settings,
+        EXTRACT,
+        videos=[clip],
+        anchors=tmp_path / "anchors.csv",
+        model=bundle,
+        out=out,
+        va_range=(0, 100),
+        anchor_clock="media",
+    )
+    assert pd.read_csv(out / "clip.va.csv").loc[0, ["valence", "arousal"]].tolist() == [0.5, 0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (["clip,0,0,0", "clip,500,0,0"], "line 3: frame 500 is out of range, 'clip' has"),
+        (["clip,1,0,0", "clip.mp4,1,0.5,0"], "line 3: contradicts line 2"),
+    ],
+)
+def test_anchors_that_do_not_fit_a_video_are_refused_before_a_picture_is_read(
+    clip, bundle, settings, tmp_path, monkeypatch, rows, says
+):
+    monkeypatch.setenv("MTCLAR_CACHE", str(tmp_path / "cache"))
+    calls = []
+    with pytest.raises(MtclarError, match=says):
+        label.run(
+            settings,
+            EXTRACT,
+            videos=[clip],
+            anchors=write_anchors(tmp_path, *rows),
+            model=bundle,
+            out=tmp_path / "out",
+            progress=lambda *args: calls.append(args),
+        )
+    assert not calls
+
+
+def test_in_a_folder_bad_anchors_of_the_last_video_are_found_before_the_first_is_read(
+    clip, bundle, settings, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("MTCLAR_CACHE", str(tmp_path / "cache"))
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.mp4").write_bytes(clip.read_bytes())
+    said = []
+    with pytest.raises(PartialFailureError, match="line 2: frame 500 is out of range, 'b' has"):
+        label.run(
+            settings,
+            EXTRACT,
+            videos=[tmp_path / "a.mp4", tmp_path / "b.mp4"],
+            anchors=write_anchors(tmp_path, "b,500,0,0", "a,0,0,0"),
+            model=bundle,
+            out=tmp_path / "out",
+            progress=lambda done, total, what="": said.append(what),
+        )
+    assert set(said) == {"a.mp4"}
+    assert (tmp_path / "out" / "a.va.csv").is_file()
 
 
 def test_a_video_that_is_not_there_is_said_before_anything_about_its_anchors(bundle, settings, tmp_path):
