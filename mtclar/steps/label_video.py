@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -27,6 +28,8 @@ from mtclar.settings import ExtractSettings, LabelSettings
 from mtclar.steps.extract import Opened
 from mtclar.steps.label_files import side_facts, write_csv, write_json
 from mtclar.steps.videos import Source
+
+log = logging.getLogger(__name__)
 
 ZERO_SHOT = (
     "Labelled without anchors: what this person's own neutral face and scale are is not known, so the labels are less "
@@ -78,8 +81,8 @@ class Labelling:
                     self._check(opened, self.marks)
             except MtclarError as error:
                 found[source.name] = str(error)
-            except Exception:
-                continue  # a fault of a library is told when the video's turn comes
+            except Exception as error:
+                log.info("%s: told when its turn comes: %r", source.file, error)  # a fault of a library
         return found
 
     def __call__(self, source: Source, progress: Progress) -> VideoResult:
