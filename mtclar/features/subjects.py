@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mtclar.data.anchors import Anchor, Anchors, Clock, VideoAnchors
 from mtclar.errors import MtclarError
 from mtclar.features.table import Features
 
@@ -134,6 +135,38 @@ def anchor_tracks(
     )
 
 
+def place_anchors(
+    features: Features, anchors: Anchors, video_id: str, rule: str, clock: Clock = "video"
+) -> VideoAnchors:
+    """Lays the rows of an anchors file on the frames and tracks of a video; those of one face are put together.
+
+    A row that names a person means that person's track on its frame, where people are known by name; else see `Meant`.
+
+    Args:
+        features: Of the video.
+        anchors: As `Anchors.match` left them.
+        video_id: Of the video.
+        rule: `label.subject`, one of `RULES`.
+        clock: From where the anchors' times count.
+
+    Returns:
+        The anchors, each with its track, no two of one face and frame.
+
+    Raises:
+        MtclarError: As `Anchors.on_frames` and `Meant`, with the line of the file.
+    """
+    meant = Meant(features, rule)
+
+    def resolve(row: Anchor, frame: int) -> int:
+        try:
+            return meant(frame, row.track_id, row.face_xy, row.person_id)
+        except MtclarError as error:
+            raise anchors.error(row.line, str(error).rstrip(".")) from error
+
+    offset_s = float(features.video.get("media_offset_s", 0.0))
+    return anchors.on_frames(video_id, features.time_s, offset_s, clock, resolve)
+
+
 class Meant:
     """Says which track an anchor means.
 
@@ -151,10 +184,11 @@ class Meant:
         for row, frame in enumerate(features.faces.frame.tolist()):
             self._rows.setdefault(frame, []).append(row)
 
-    def __call__(self, frame: int, track: int | None, face_xy: tuple[float, float] | None) -> int:
+    def __call__(self, frame: int, track: int | None, face_xy: tuple[float, float] | None, person: str = "") -> int:
         """The track of an anchor.
 
-        One that names a track means it. One that gives a point means the face around it. One that gives neither means
+        One that names a track means it. One that gives a point means the face around it. One that names a person means
+        that person's only face on the frame, if one is known to be. One that gives neither means
         the only face of its frame; of several the subject's, if it is said who that is. On a frame without a face it
         means the subject.
 
@@ -162,6 +196,7 @@ class Meant:
             frame: Of the anchor.
             track: The track it names, if any.
             face_xy: A point in pixels of the displayed frame, if it gives one.
+            person: The person it names, if any.
 
         Returns:
             The track; `NOBODY` on a frame without a face in a shot without the subject.
@@ -177,6 +212,9 @@ class Meant:
             return self._around(frame, rows, face_xy)
         own = [int(subject.track[frame]) for subject in self._subjects if subject.track[frame] != NOBODY]
         shown = {int(self._features.faces.track[row]) for row in rows}
+        of_person = [track for track in shown if person and self._features.person.get(track) == person]
+        if len(of_person) == 1:
+            return of_person[0]
         if len(shown) == 1:
             return shown.pop()
         if len(shown) > 1:

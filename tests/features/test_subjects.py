@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtclar.data.anchors import Anchor, Anchors
 from mtclar.errors import MtclarError
-from mtclar.features.subjects import NOBODY, Meant, anchor_tracks, choice_notes, subjects
+from mtclar.features.subjects import NOBODY, Meant, anchor_tracks, choice_notes, place_anchors, subjects
 from mtclar.features.table import Faces, Features
 
 WIDTH, HEIGHT = 640, 360
@@ -245,3 +247,39 @@ def test_a_point_in_the_middle_of_a_face_means_a_face_around_it(features, rule):
         track = meant(int(faces.frame[row]), None, (x + w / 2, y + h / 2))
         its = faces.box[(faces.track == track) & (faces.frame == faces.frame[row])][0].astype(float)
         assert np.abs(its[:2] + its[2:] / 2 - (x + w / 2, y + h / 2)).max() <= 1e-3
+
+
+def anchors(*rows: tuple[float, int | None, tuple[float, float] | None, str]) -> Anchors:
+    """Anchors of frame 3: valence, and whom they name."""
+    listed = [
+        Anchor(
+            line, "clip", 3, None, valence, 0.0, track_id=track, person_id=person, annotator=str(line), face_xy=point
+        )
+        for line, (valence, track, point, person) in enumerate(rows, start=2)
+    ]
+    return Anchors(Path("anchors.csv"), tuple(listed))
+
+
+def test_rows_that_mean_one_face_in_different_ways_are_put_together():
+    left = (LEFT[0] + 5, LEFT[1])
+    placed = place_anchors(
+        THREE,
+        anchors((0.2, 0, None, ""), (0.4, None, left, ""), (0.9, 2, None, ""), (0.6, None, None, "")),
+        "clip",
+        "largest",
+    )
+    assert placed.track.tolist() == [0, 2]
+    np.testing.assert_allclose(placed.labels[:, 0], [0.4, 0.9])
+    assert (placed.noise[:, 0] > 0).all()
+
+
+def test_a_row_that_names_a_person_means_their_face_where_people_are_known():
+    known = video(30, [(0, 30, LEFT), (0, 30, MIDDLE)], person={0: "ann", 1: "bob"})
+    assert place_anchors(known, anchors((0.2, None, None, "bob")), "clip", "auto").track.tolist() == [1]
+    alone = video(30, [(0, 30, LEFT)])
+    assert place_anchors(alone, anchors((0.2, None, None, "bob")), "clip", "auto").track.tolist() == [0]
+
+
+def test_a_row_that_does_not_say_of_whom_it_is_is_refused_by_its_line():
+    with pytest.raises(MtclarError, match=r"anchors\.csv, line 2: the anchor on frame 3 does not say of whom it is"):
+        place_anchors(THREE, anchors((0.2, None, None, "")), "clip", "auto")
