@@ -118,7 +118,7 @@ def extract(
         time_s=np.array(times_s, np.float64),
         shot=np.array(shots, np.int64),
         faces=faces,
-        video={"name": video.path.name, **facts},
+        video={"name": video.path.name, **facts, "embedded_on": getattr(predictor, "runs_on", "CPU")},
         identity=identity(predictor, s),
         notes=notes,
         face_pictures=embedder.pictures(tracks.number),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -163,3 +164,23 @@ def test_loading_imports_neither_torch_nor_mlflow(folder: Path) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_bundle_says_what_it_runs_on_and_a_gpu_answers_as_the_cpu_does(folder: Path, monkeypatch) -> None:
+    import onnxruntime
+
+    crops = np.random.default_rng(3).integers(0, 256, (5, 288, 288, 3), np.uint8)
+    bundle = Bundle.load(folder)
+    there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    assert bundle.runs_on in (("GPU (CUDA)", "CPU") if there else ("CPU",))
+    monkeypatch.setattr("mtclar.serving.bundle.PROVIDERS", (("CPUExecutionProvider", {}),))
+    slow = Bundle.load(folder)
+    assert slow.runs_on == "CPU"
+    np.testing.assert_allclose(bundle.embed(crops), slow.embed(crops), atol=1e-4)
+
+
+def test_a_bundle_may_be_sent_to_another_process(folder: Path) -> None:
+    bundle = Bundle.load(folder)
+    crops = np.full((1, 288, 288, 3), 77, np.uint8)
+    there = pickle.loads(pickle.dumps(bundle)).embed(crops)  # noqa: S301 - our own
+    np.testing.assert_array_equal(there, bundle.embed(crops))
