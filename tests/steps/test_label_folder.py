@@ -1,6 +1,9 @@
 import json
 import os
+from fractions import Fraction
 
+import av
+import numpy as np
 import pandas as pd
 import pytest
 from bright_clip import EXTRACT, picture, write_anchors
@@ -195,4 +198,51 @@ def test_a_video_that_is_not_there_is_said_before_anything_about_its_anchors(bun
     with pytest.raises(MtclarError, match=r"gone\.mp4: no such video"):
         label.run(
             settings, EXTRACT, videos=[tmp_path / "gone.mp4"], anchors=anchors, model=bundle, out=tmp_path / "out"
+        )
+
+
+def write_late(path, late_ms):
+    """The face of the clip at 25 pictures a second, the first `late_ms` after the sound."""
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("pcm_s16le", rate=16000, layout="mono")
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 288, 192, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        video.codec_context.options = {"preset": "ultrafast", "bf": "0", "threads": "1"}
+        for block in range(10):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.int16), format="s16", layout="mono")
+            silence.sample_rate, silence.pts = 16000, block * 1600
+            container.mux(sound.encode(silence))
+        for index in range(8):
+            frame = av.VideoFrame.from_ndarray(picture(index), format="rgb24")
+            frame.pts, frame.time_base = late_ms + 40 * index, Fraction(1, 1000)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        container.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("clock", "frame"), [("video", 5), ("media", 0)])
+def test_a_time_read_from_a_player_means_another_frame_where_the_picture_starts_late(
+    bundle, settings, tmp_path, monkeypatch, clock, frame
+):
+    monkeypatch.setenv("MTCLAR_CACHE", str(tmp_path / "cache"))
+    clip, anchors = write_late(tmp_path / "clip.mkv", 200), tmp_path / "anchors.csv"
+    anchors.write_text("video_id,time_s,valence,arousal\nclip,0.2,0.5,0\n")
+    out = tmp_path / "out"
+    (result,) = label.run(
+        settings, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=out, anchor_clock=clock
+    ).videos
+    table = pd.read_csv(out / "clip.va.csv")
+    assert table.index[table["source"] == "anchor"].tolist() == [frame]
+    assert any("anchor times were taken from that frame on" in note for note in result.notes) == (clock == "video")
+
+
+def test_times_before_the_first_picture_of_a_player_are_refused(bundle, settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("MTCLAR_CACHE", str(tmp_path / "cache"))
+    clip, anchors = write_late(tmp_path / "clip.mkv", 200), tmp_path / "anchors.csv"
+    anchors.write_text("video_id,time_s,valence,arousal\nclip,0.1,0.5,0\n")
+    with pytest.raises(MtclarError, match=r"line 2: time 0\.1 s lies before the first frame, .* at 0\.2 s"):
+        label.run(
+            settings, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out", anchor_clock="media"
         )
