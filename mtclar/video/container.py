@@ -190,7 +190,8 @@ class ContainerVideo(Video):
         Raises:
             MtclarError: There is none.
         """
-        packets = packets_of(container, stream)
+        more = f"{self.path.name}: in the middle of the file begins another stream, which was not read."
+        packets = packets_of(container, stream, on_new=lambda: self._warn(more))
         read = frames = spoiled = 0
         faults: list[tuple[int, av.error.FFmpegError]] = []
         broken: av.error.FFmpegError | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -69,14 +69,14 @@ def _frame_counts(container: Any, streams: list[Any]) -> Counter[int]:
     return counts
 
 
-def packets_of(container: Any, *streams: Any) -> Iterator[Any]:
-    """The packets of the streams, also where a stream that was not announced begins in the middle of the file."""
+def packets_of(container: Any, *streams: Any, on_new: Callable[[], None] = lambda: None) -> Iterator[Any]:
+    """The packets of the streams; `on_new` is called where one begins that the file has not announced."""
     while True:
         try:
             yield from container.demux(*streams)
             return
         except IndexError:  # PyAV does not know that stream; what follows can be read
-            continue
+            on_new()
 
 
 def ends_early(path: Path) -> bool:

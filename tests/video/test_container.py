@@ -105,6 +105,16 @@ def test_recordings_joined_in_one_stream_go_on_and_the_place_is_said(tmp_path):
     assert "jumps back once, before frame 100 at 4.000 s by 3.960 s" in facts.warnings[0]
 
 
+def test_a_stream_that_begins_unannounced_in_the_middle_is_not_read_and_said(tmp_path):
+    one = write_video(tmp_path / "one.ts", CFR)
+    other = {"mpegts_start_pid": "0x200", "mpegts_pmt_start_pid": "0x1100", "mpegts_service_id": "2"}
+    two = write_video(tmp_path / "two.ts", [4000 + stamp for stamp in CFR], container_options=other)
+    (tmp_path / "both.ts").write_bytes(one.read_bytes() + two.read_bytes())
+    frames, _, facts, _ = read(tmp_path / "both.ts")
+    assert [number(frame.image) for frame in frames] == list(range(100))
+    assert "another stream, which was not read" in facts.warnings[0]
+
+
 def test_a_long_pause_in_a_recording_is_kept(tmp_path):
     stamps = [40 * i + (600_000 if i >= 50 else 0) for i in range(100)]
     _, times, facts, _ = read(write_video(tmp_path / "pause.mp4", stamps))
