@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from mtclar.video.streams import packets_of
 
 _REORDERED = 32
 """More packets than any codec keeps back or sends ahead."""
+_PROBED = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +28,13 @@ class Packets:
             if there are no others.
         presented: Whether the stamps are of presentation.
         step: Units of the time base that a picture stays, as most packets state; None where none does.
+        shown: Presentation time stamps of the first pictures, one or more, in the order they are shown.
     """
 
     stamps: list[int | None]
     presented: bool
     step: float | None
+    shown: list[int | None]
 
     @property
     def ascend(self) -> bool:
@@ -52,14 +55,28 @@ class Packets:
         return bool(near and gaps.min() > 0 and gaps.max() * tick_s < END_GAP_S)
 
 
-def read_packets(container: Any, stream: Any) -> Packets:
-    """Reads the packets of a stream up to the end of the file, or to where it cannot be read further."""
+def read_packets(container: Any, stream: Any, look: Callable[[Any], None]) -> Packets:
+    """Reads the packets of a stream up to the end of the file, or to where it cannot be read further.
+
+    The first picture is decoded, and given to `look`; and some more where a later decoding order could show.
+    """
     pts: list[int | None] = []
     dts: list[int | None] = []
+    shown: list[int | None] = []
     steps: Counter[int] = Counter()
-    hidden = stream.codec_context.name == "vp8"
+    context = stream.codec_context
+    context.thread_count = 1  # the first picture comes sooner
+    hidden, reorders, probing = context.name == "vp8", bool(context.has_b_frames), True
     try:
         for packet in packets_of(container, stream):
+            if probing:
+                try:
+                    for decoded in packet.decode():
+                        if not shown:
+                            look(decoded)
+                        shown.append(decoded.pts)
+                except av.error.FFmpegError:
+                    pass  # said when the stream is read
             if not packet.size or packet.is_discard:
                 continue
             if hidden and not memoryview(packet)[0] >> 4 & 1:  # RFC 6386, 9.1: show_frame
@@ -67,11 +84,15 @@ def read_packets(container: Any, stream: Any) -> Packets:
             pts.append(packet.pts)
             dts.append(packet.dts)
             steps[packet.duration or 0] += 1
+            if probing:
+                reorders = reorders and not descents(pts[-2:])
+                probing = not shown or (reorders and len(shown) < _PROBED)
     except av.error.FFmpegError:
         pass  # said when the stream is read
     steps.pop(0, None)
     presented = any(stamp is not None for stamp in pts)
-    return Packets(pts if presented else dts, presented, float(steps.most_common(1)[0][0]) if steps else None)
+    step = float(steps.most_common(1)[0][0]) if steps else None
+    return Packets(pts if presented else dts, presented, step, shown)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,6 @@ from mtclar.video.streams import choose, ends_early, packets_of
 # A playlist dressed up as a video must not make us fetch anything.
 _OPTIONS = {"protocol_whitelist": "file"}
 _MAX_STATED_FPS = 1000.0
-_PROBED = 40
 _MPEG_CLOCK = 1 << 33
 _UNSUPPORTED = (av.error.PatchWelcomeError, av.error.NotImplementedError, av.error.ExperimentalError)
 
@@ -51,7 +50,6 @@ class ContainerVideo(Video):
             self._tick_s = float(stream.time_base)
             self._codec: str = context.name
             self._fps = _stated_fps(stream)
-            self._reorders = bool(context.has_b_frames)
             self._sars = (stream.sample_aspect_ratio, context.sample_aspect_ratio)
             self._stated_frames = int(stream.frames)
             self._begins_s = (container.start_time or 0) / av.time_base
@@ -104,14 +102,14 @@ class ContainerVideo(Video):
     def _clock(self) -> Clock:
         """The stamps of the frames, from those of the packets, or of the decoded frames where those leave a doubt."""
         with _open(self.path) as container:
-            packets = read_packets(container, container.streams[self._stream])
+            stream = container.streams[self._stream]
+            packets = read_packets(container, stream, lambda first: self._look(first, stream))
         step = packets.step or (1 / (self._fps * self._tick_s) if self._fps else 1.0)
-        probed = self._probe(_PROBED if self._reorders and packets.ascend else 1)
-        sorted_out = packets.presented and packets.ascend and descents(probed) > 0
+        sorted_out = packets.presented and packets.ascend and descents(packets.shown) > 0
         if packets.in_order(self._tick_s) and not sorted_out:
             pts = np.sort(np.array(packets.stamps, float))
-            shown = pts[pts >= probed[0]] if probed and probed[0] is not None else pts
-            return self._told(Clock(shown, True, step, 0))
+            first = packets.shown[0] if packets.shown else None
+            return self._told(Clock(pts if first is None else pts[pts >= first], True, step, 0))
         stamps = packets.stamps
         if packets.presented and not sorted_out:
             with _open(self.path) as container:
@@ -142,22 +140,9 @@ class ContainerVideo(Video):
         begins = 0.0 if self._begins_s < 0 <= first else self._begins_s
         return round(first - begins, 6) if 0 < first - begins < END_GAP_S else 0.0
 
-    def _probe(self, n: int) -> list[int | None]:
-        """The stamps of the first `n` frames; what the first one states about itself becomes known."""
-        stamps: list[int | None] = []
-        with _open(self.path) as container:
-            stream = container.streams[self._stream]
-            stream.codec_context.thread_count = 1
-            try:
-                for decoded in (frame for packet in packets_of(container, stream) for frame in packet.decode()):
-                    if not stamps:
-                        self._display.look(decoded, self._sar(stream))
-                    stamps.append(decoded.pts)
-                    if len(stamps) == n:
-                        break
-            except av.error.FFmpegError:
-                pass  # said when the file is read
-        return stamps
+    def _look(self, first: Any, stream: Any) -> None:
+        """Takes note of what the first picture states about itself."""
+        self._display.look(first, self._sar(stream))
 
     def _sar(self, stream: Any) -> Fraction | None:
         """The sample aspect ratio of the container, unless the pictures have changed theirs."""

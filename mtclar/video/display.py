@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -32,7 +33,6 @@ class Display:
         rotation: Degrees clockwise by which the last picture was turned.
         mirrored: Whether it was mirrored before that.
         sar: Width of a stored pixel over its height, of the last picture.
-        colour: Names of `transfer`, `primaries`, `matrix` and `range` as the last picture states them.
     """
 
     def __init__(self, name: str, warn: Callable[[str], None], size: tuple[int, int] = (0, 0)) -> None:
@@ -41,8 +41,19 @@ class Display:
         self.size, self._size_known = size, False
         self.rotation, self.mirrored = 0, False
         self.sar = Fraction(1)
-        self.colour: dict[str, str] = {}
         self._changed = False
+        self._stated = (_UNSPECIFIED, _UNSPECIFIED, _UNSPECIFIED, 0)
+
+    @property
+    def colour(self) -> dict[str, str]:
+        """Names of `transfer`, `primaries`, `matrix` and `range` as the last picture states them."""
+        transfer, primaries, matrix, span = self._stated
+        return {
+            "transfer": _named(ColorTrc, transfer),
+            "primaries": _named(ColorPrimaries, primaries),
+            "matrix": _named(Colorspace, matrix) if matrix >= 0 else "rgb",
+            "range": {1: "limited", 2: "full"}.get(span, "unspecified"),
+        }
 
     def show(self, decoded: Any, sar: Fraction | None, index: int) -> np.ndarray:
         """The picture of frame `index`, given the sample aspect ratio the stream states.
@@ -81,12 +92,8 @@ class Display:
                 f"{self._name}: the pictures are interlaced, so edges that move look like combs; if faces move fast, "
                 "deinterlace first (ffmpeg -i IN -vf bwdif OUT)."
             )
-        self.colour = {
-            "transfer": _named(ColorTrc, decoded.color_trc),
-            "primaries": _named(ColorPrimaries, decoded.color_primaries),
-            "matrix": "rgb" if decoded.format.is_rgb else _named(Colorspace, decoded.colorspace),
-            "range": {1: "limited", 2: "full"}.get(decoded.color_range, "unspecified"),
-        }
+        matrix = -1 if decoded.format.is_rgb else decoded.colorspace
+        self._stated = (decoded.color_trc, decoded.color_primaries, matrix, decoded.color_range)
         width, height = squared(decoded.width, decoded.height, self.sar)
         if not self._size_known:
             self.size = (height, width) if self.rotation % 180 else (width, height)
@@ -101,7 +108,7 @@ class Display:
         unnamed = decoded.colorspace == _UNSPECIFIED and not decoded.format.is_rgb
         if unnamed and (width >= _SD[0] or height > _SD[1]):
             options["src_colorspace"] = "ITU709"
-        transparent = any(component.is_alpha for component in decoded.format.components)
+        transparent = _has_alpha(decoded.format.name)
         try:
             image = decoded.to_ndarray(format="rgba" if transparent else "rgb24", **options)
         except (ValueError, av.error.FFmpegError) as error:
@@ -174,6 +181,11 @@ def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     shown = np.zeros((size[1], size[0], 3), np.uint8)
     shown[top : top + inner[1], left : left + inner[0]] = scaled
     return shown
+
+
+@functools.lru_cache
+def _has_alpha(pixel_format: str) -> bool:
+    return any(component.is_alpha for component in av.VideoFormat(pixel_format).components)
 
 
 def _named(kind: Any, value: int) -> str:
