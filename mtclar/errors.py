@@ -30,6 +30,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else f" (known: {', '.join(known)})"
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things: `1 line`, `2 lines`."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def brief(error: BaseException | str) -> str:
     """What another library's error says, in one line without a password; of a failed connection only the cause."""
     text = public(str(error).strip())

@@ -21,7 +21,7 @@ from mtclar.data.annotators import (
     weights_of,
 )
 from mtclar.data.video_names import Found, VideoNames, plain_path
-from mtclar.errors import MtclarError, nearest
+from mtclar.errors import MtclarError, counted, nearest
 
 Clock = Literal["video", "media"]
 """From where times count: from the first displayed frame, or from the start of the file as a player shows it."""
@@ -57,7 +57,11 @@ class Anchors:
         if not meant:
             name = next(iter(first_line))
             close = difflib.get_close_matches(name, names.ids, n=_LISTED) or names.ids[:_LISTED]
-            more = f", nor is any of the {len(found) - 1} other videos it names at hand" if len(found) > 1 else ""
+            more = (
+                f", nor is any of {counted(len(found) - 1, 'other video')} that it names at hand"
+                if len(found) > 1
+                else ""
+            )
             raise self.error(first_line[name], f"unknown video '{name}'{nearest(name, close)}{more}")
         kept = tuple(replace(row, video_id=meant[row.video_id]) for row in self.rows if row.video_id in meant)
         others = [name for name in first_line if name not in meant]
@@ -65,9 +69,8 @@ class Anchors:
         if others:
             count = len(self.rows) - len(kept)
             listed = ", ".join(f"'{name}'" for name in others[:_LISTED]) + ", ..." * (len(others) > _LISTED)
-            notes += (
-                f"{count} rows of {self.path.name} are of {len(others)} other videos and were left out ({listed})",
-            )
+            of_others = f"{counted(count, 'row')} of {self.path.name} on {counted(len(others), 'other video')}"
+            notes += (f"left out {of_others} ({listed})",)
         return replace(self, rows=kept, notes=notes)
 
     def _closest(self, found: Mapping[str, Found], first_line: Mapping[str, int]) -> dict[str, str]:
@@ -235,7 +238,8 @@ class Anchors:
         for row in rows:
             if row.frame is not None and row.frame >= n:
                 raise self.error(
-                    row.line, f"frame {row.frame} is out of range, '{row.video_id}' has {n} frames (0 to {n - 1})"
+                    row.line,
+                    f"frame {row.frame} is out of range, '{row.video_id}' has {counted(n, 'frame')} (0 to {n - 1})",
                 )
             if row.frame is not None:
                 frames.append(row.frame)
@@ -277,14 +281,14 @@ class Anchors:
         if missed := [one for one in far if one[0] > least and interval]:
             distance, row, frame = max(missed, key=lambda one: one[0])
             notes.append(
-                f"{len(missed)} of {len(far)} anchor times have no frame within half a frame interval: the largest "
+                f"no frame lies within half a frame interval of {len(missed)} of {len(far)} anchor times: the largest "
                 f"distance is {distance:.3f} s (line {row.line}: {row.time_s:g} s, frame {frame} at "
                 f"{times_s[frame]:.3f} s)"
             )
-        if wrong := [one for one in apart if one[0] > interval + 1e-3]:
+        if wrong := [one for one in apart if one[0] > least]:
             distance, row = max(wrong, key=lambda one: one[0])
             notes.append(
-                f"{len(wrong)} anchors give a frame and a time that do not fit each other, by up to {distance:.3f} s "
+                f"frame and time do not fit each other in {counted(len(wrong), 'anchor')}, by up to {distance:.3f} s "
                 f"(line {row.line}); the frame was used: do frames count from 0, and times from the first frame?"
             )
         if clock == "video" and far and abs(media_offset_s) > least:

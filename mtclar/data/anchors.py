@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mtclar.data.anchor_rows import CLOCKS, Anchor, Anchors, Clock, VideoAnchors
 from mtclar.data.label_lines import LabelLine, LabelTable, read_table
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, counted
 
 __all__ = ["CLOCKS", "Anchor", "Anchors", "Clock", "VideoAnchors", "anchors_in", "parse_range", "read_anchors"]
 
@@ -67,13 +67,15 @@ def anchors_in(table: LabelTable, *, video_id: str = "", va_range: tuple[float, 
     if len(known) < len(table.lines):
         left_out = [line.number for line in table.lines if not _labelled(line)]
         listed = ", ".join(map(str, left_out[:_LISTED])) + ", ..." * (len(left_out) > _LISTED)
-        notes.append(f"{len(left_out)} lines of {table.path.name} lack valence or arousal and were left out ({listed})")
+        notes.append(
+            f"left out {counted(len(left_out), 'line')} of {table.path.name} without valence or arousal ({listed})"
+        )
     if not known:
         raise MtclarError(f"{table.path}: no line gives both valence and arousal; label at least one frame.")
     rows = [_anchor(line, table, video_id, va_range) for line in known]
     doubled = sum(row.frame is not None and row.time_s is not None for row in rows)
     if doubled:
-        notes.append(f"{doubled} anchors give both frame and time; the frame was used")
+        notes.append(f"{counted(doubled, 'anchor')} with both frame and time: the frame was used")
     if va_range is None and len(rows) >= _ONE_SIDED and all(min(row.valence, row.arousal) >= 0 for row in rows):
         notes.append(f"no value of {table.path.name} is below 0; if its scale runs from 0 to 1, give --va-range 0,1")
     anchors = Anchors(table.path, tuple(rows), tuple(notes), table.foreign_letters)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, counted
 
 PRIOR_DISAGREEMENT = 0.1
 """Standard deviation between annotators, in labels from -1 to 1, where a video tells little of it.
@@ -155,7 +155,9 @@ def one_each(rows: Sequence[Anchor]) -> list[Anchor]:
 def said_of_times(groups: Iterable[Sequence[Anchor]]) -> list[str]:
     """Says on how many frames several times of one annotator fall."""
     frames = sum(len(group) > len({row.annotator for row in group}) for group in groups)
-    return [f"several anchor times of different labels fall on one frame in {frames} cases: averaged"] if frames else []
+    return (
+        [f"several times of one annotator fall on one frame in {counted(frames, 'case')}: averaged"] if frames else []
+    )
 
 
 def said_of_annotators(groups: Sequence[Sequence[Anchor]]) -> list[str]:
@@ -167,6 +169,6 @@ def said_of_annotators(groups: Sequence[Sequence[Anchor]]) -> list[str]:
     spread = np.sqrt(np.mean([np.var(labels_of(group), axis=0, ddof=1) for group in several], axis=0))
     listed = ", ".join(f"'{name}'" for name in names[:_LISTED]) + ", ..." * (len(names) > _LISTED)
     return [
-        f"the labels of {len(names)} annotators ({listed}) were averaged on {len(several)} frames; their standard "
-        f"deviation there is {spread[0]:.2f} in valence and {spread[1]:.2f} in arousal"
+        f"the labels of {len(names)} annotators ({listed}) were averaged on {counted(len(several), 'frame')}; their "
+        f"standard deviation there is {spread[0]:.2f} in valence and {spread[1]:.2f} in arousal"
     ]

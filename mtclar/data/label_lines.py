@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtclar.data.text_files import read_text
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, counted
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "video_id": ("video", "file", "filename", "file_name", "video_file", "video_name", "clip"),
@@ -100,7 +100,7 @@ class LabelLine:
         if text.lower() in MISSING:
             return None
         if ":" not in text:
-            unit = re.fullmatch(r"(.*[0-9.,])\s*([a-z]+)", text.lower())
+            unit = re.fullmatch(r"([-+0-9.,]+)\s*([a-z]+)", text.lower())
             if unit and unit[2] in _UNITS:
                 return self._number(name, unit[1]) * _UNITS[unit[2]]
             return self._number(name, text)
@@ -183,12 +183,14 @@ def read_table(path: Path, *, what: str, hint: str, expected: Sequence[str]) -> 
     table = list(_cells(path, rows[head:], head, separator))
     if not table:
         raise MtclarError(f"{path}, line {head + 1}: no header; expected the columns {', '.join(expected)}.")
+    if len(table[0][1]) == 1 and separator in table[0][1][0]:  # each line was quoted as a whole
+        table = [line for number, cells in table for line in _cells(path, cells[:1], number - 1, separator)]
     written = [_column(cell) for cell in table[0][1]]
     if not {"valence", "arousal"} & {_KNOWN.get(name) for name in written}:
         _refuse_headless(path, table, separator, expected)
     names, notes = _named(path, written)
     if passed := [at for at in top if at < head]:
-        notes.append(f"{len(passed)} lines above the header of {path.name} were passed over")
+        notes.append(f"passed over {counted(len(passed), 'line')} above the header of {path.name}")
     if foreign:
         notes.append(
             f"{path.name} is not UTF-8 and was read as Windows-1252; if letters such as ä come out wrong, save it as "

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mtclar.data.anchors import Anchors, affect, anchors_in
 from mtclar.data.label_lines import LabelTable, read_table
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, counted
 from mtclar.video import find_videos, video_ids
 from mtclar.video.find import VIDEO_SUFFIXES
 
@@ -153,5 +153,5 @@ def _pictures(table: LabelTable, va_range: tuple[float, float] | None, notes: li
         valence, arousal = (affect(line, dimension, table, va_range) for dimension in ("valence", "arousal"))
         found[name] = RatedPicture(path.parent / name, valence, arousal, line.text("person_id"))
     if missing:
-        notes.append(f"{missing} pictures of {path} lack valence or arousal and were left out")
+        notes.append(f"left out {counted(missing, 'picture')} of {path} without valence or arousal")
     return list(found.values())

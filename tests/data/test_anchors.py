@@ -213,20 +213,20 @@ def test_anything_else_is_no_range(text):
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path):
     anchors = read_anchors(write(tmp_path, HEAD + "clip,1,0.5,0\nclip,2,NA,0\nclip,3,,\nclip,4,0.1,NaN\nclip,5,0,0\n"))
     assert [row.frame for row in anchors.rows] == [1, 5]
-    assert "3 lines of anchors.csv lack valence or arousal and were left out (3, 4, 5)" in anchors.notes[0]
+    assert "left out 3 lines of anchors.csv without valence or arousal (3, 4, 5)" in anchors.notes[0]
 
 
 def test_rows_of_other_videos_are_left_out_counted_and_named(tmp_path):
     rows = "clip.mp4,1,0,0\n" + "".join(f"p{n}.mp4,1,0,0\np{n}.mp4,2,0,0\n" for n in range(20))
     anchors = read_anchors(write(tmp_path, HEAD + rows)).match(["clip"])
     assert [row.video_id for row in anchors.rows] == ["clip"]
-    assert "40 rows of anchors.csv are of 20 other videos and were left out ('p0.mp4', 'p1.mp4'" in anchors.notes[-1]
+    assert "left out 40 rows of anchors.csv on 20 other videos ('p0.mp4', 'p1.mp4'" in anchors.notes[-1]
 
 
 def test_a_file_of_other_videos_alone_is_refused_with_the_nearest_names(tmp_path):
     anchors = read_anchors(write(tmp_path, HEAD + "clib,1,0,0\nzzz,1,0,0\n"))
     with pytest.raises(
-        MtclarError, match=r"line 2: unknown video 'clib' \(did you mean 'clip'\?\), nor is any of the 1"
+        MtclarError, match=r"line 2: unknown video 'clib' \(did you mean 'clip'\?\), nor is any of 1 other video"
     ):
         anchors.match(["clip", "other"])
 
@@ -249,7 +249,7 @@ def test_a_video_of_a_folder_that_was_not_given_is_another_video(tmp_path):
     anchors = read_anchors(write(tmp_path, HEAD + "a/clip,1,0,0\nb/clip,2,0,0\nc/clip,3,0,0\n"))
     chosen = anchors.match(["a/clip", "b/clip"])
     assert [(row.video_id, row.frame) for row in chosen.rows] == [("a/clip", 1), ("b/clip", 2)]
-    assert "1 rows" in chosen.notes[0]
+    assert "left out 1 row of" in chosen.notes[0]
 
 
 # several annotators
@@ -340,17 +340,19 @@ def test_a_time_far_from_any_frame_is_said_with_its_distance(tmp_path):
     gap = np.array([0, 0.04, 0.08, 0.12, 3.0, 3.04])
     placed = timed(tmp_path, [0.04, 1.5], at=gap)
     assert placed.frames.tolist() == [1, 3]
-    assert "1 of 2 anchor times" in placed.notes[0]
+    assert "within half a frame interval of 1 of 2 anchor times" in placed.notes[0]
     assert "1.380 s (line 3: 1.5 s, frame 3 at 0.120 s)" in placed.notes[0]
 
 
 def test_a_frame_and_a_time_that_do_not_fit_each_other_are_remarked_on(tmp_path):
     head = "video_id,frame,time_s,valence,arousal\n"
     assert (
-        "2 anchors give a frame and a time that do not fit each other, by up to 0.120 s (line 3)"
+        "frame and time do not fit each other in 2 anchors, by up to 0.120 s (line 3)"
         in (place(tmp_path, head + "clip,10,0.32,0,0\nclip,20,0.68,0,0\n").notes[0])
     )
     assert place(tmp_path, head + "clip,10,0.4,0,0\n").notes == ()
+    one_off = place(tmp_path, head + "clip,11,0.4,0,0\n")  # as tools do that count from 1
+    assert "do frames count from 0" in one_off.notes[0]
 
 
 @settings(max_examples=200, deadline=None)

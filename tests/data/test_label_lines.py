@@ -56,6 +56,7 @@ def refused(tmp_path, content, name="anchors.csv"):
         "video_id,frame,valence,arousal\nvideo_id,frame,valence,arousal\nclip,7,0.5,-0.25\n\x1a",
         "Video ID;Frame No.;Valence [-1, 1];Arousal (-1 to 1)\nclip;7.0;5e-1;-2.5E-1\n",
         "file,frame_idx,V,A\nclip,7,0.5,-0.25\n",
+        '"video_id,frame,valence,arousal"\n"clip,7,0.5,-0.25"\n',
     ],
     ids=lambda content: content[:40],
 )

@@ -125,10 +125,7 @@ def test_one_file_of_anchors_may_serve_a_whole_project_of_which_one_video_is_lab
     anchors = write_anchors(tmp_path, "clip,0,0.25,0", "other,0,1,1", "other,90,1,1", "third,0,1,1")
     (result,) = label.run(settings, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / "out").videos
     assert result.anchors == 1
-    assert any(
-        "3 rows of anchors.csv are of 2 other videos and were left out ('other', 'third')" in note
-        for note in result.notes
-    )
+    assert any("eft out 3 rows of anchors.csv on 2 other videos ('other', 'third')" in note for note in result.notes)
 
 
 def test_anchors_on_another_scale_and_by_the_clock_of_the_file_are_brought_to_ours(clip, bundle, settings, tmp_path):
