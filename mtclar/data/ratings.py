@@ -8,7 +8,7 @@ Beside the videos, at any depth, may lie
 - `labels.csv` with the column `picture`: valence and arousal of pictures beside it by file name, and `person_id` where
   it is known who is seen.
 
-All other files, those of anchors among them, are left alone.
+They may be called .tsv too. All other files, those of anchors among them, are left alone.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from pathlib import Path
 
 from mtclar.data.anchors import Anchors, affect, anchors_in
 from mtclar.data.label_lines import LabelTable, read_table
+from mtclar.data.video_names import VideoNames
 from mtclar.errors import MtclarError, counted
 from mtclar.video import find_videos, video_ids
-from mtclar.video.find import VIDEO_SUFFIXES
 
 _HINT = "give a CSV of ratings"
+_ENDINGS = (".csv", ".tsv")
+_SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 _COLUMNS = ("video_id", "frame", "valence", "arousal")
 
 
@@ -66,15 +68,22 @@ def find_ratings(folder: Path, va_range: tuple[float, float] | None = None) -> R
     """
     if not folder.is_dir():
         raise MtclarError(f"{folder}: no such folder; give one of clips and their ratings with --real.")
-    files = sorted(
+    named = [
         path
-        for path in folder.rglob("*.csv")
-        if (path.name == "labels.csv" or path.name.endswith("_labels.csv"))
+        for path in sorted(folder.rglob("*labels.*"))
+        if (path.stem == "labels" or path.stem.endswith("_labels"))
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+    ]
+    files = [path for path in named if path.suffix in _ENDINGS]
+    read = {path.with_suffix("") for path in files}
     tables = {path: read_table(path, what="file of ratings", hint=_HINT, expected=_COLUMNS) for path in files}
     of_pictures = [path for path, table in tables.items() if "picture" in table.names]
-    notes = [note for path in of_pictures for note in tables[path].notes]
+    notes = [
+        f"{path} was left out, as it is a spreadsheet: save it as CSV"
+        for path in named
+        if path.suffix.lower() in _SPREADSHEETS and path.with_suffix("") not in read
+    ]
+    notes += [note for path in of_pictures for note in tables[path].notes]
     pictures = [picture for path in of_pictures for picture in _pictures(tables[path], va_range, notes)]
     videos = _videos(folder, {path.parent for path in of_pictures})
     names = video_ids(videos)
@@ -110,7 +119,7 @@ def _videos(folder: Path, of_pictures: set[Path]) -> list[Path]:
 def _rated(table: LabelTable, names: dict[Path, str], va_range: tuple[float, float] | None) -> dict[Path, Anchors]:
     """The videos that a file rates, each with the ratings of all of them."""
     path = table.path
-    if path.name == "labels.csv":
+    if path.stem == "labels":
         if "video_id" not in table.names:
             raise MtclarError(
                 f"{path}: names neither a video nor a picture (found: {', '.join(table.names)}); add the column "
@@ -118,17 +127,15 @@ def _rated(table: LabelTable, names: dict[Path, str], va_range: tuple[float, flo
             )
         marks = anchors_in(table, va_range=va_range).match(names)
         return {video: marks for video, name in names.items() if marks.of(name)}
-    stem = path.name.removesuffix("_labels.csv")
-    here = [video for video in names if video.parent == path.parent and stem in (video.name, _stem(video))]
-    if len(here) != 1:
-        several = "several videos" if here else "no video"
+    stem = path.stem.removesuffix("_labels")
+    beside = {video.name: video for video in names if video.parent == path.parent}
+    fitting = VideoNames(list(beside)).find(stem).videos
+    if len(fitting) != 1:
+        several = "several videos" if fitting else "no video"
         raise MtclarError(f"{path}: {several} '{stem}' beside it; call it as the one it rates: NAME_labels.csv.")
-    marks = anchors_in(table, video_id=names[here[0]], va_range=va_range)
-    return {here[0]: marks.match({here[0]: names[here[0]]})}
-
-
-def _stem(video: Path) -> str:
-    return video.stem if video.suffix.lower() in VIDEO_SUFFIXES else video.name
+    video = beside[fitting[0]]
+    marks = anchors_in(table, video_id=names[video], va_range=va_range)
+    return {video: marks.match({video: names[video]})}
 
 
 def _pictures(table: LabelTable, va_range: tuple[float, float] | None, notes: list[str]) -> list[RatedPicture]:

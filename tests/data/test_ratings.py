@@ -102,3 +102,30 @@ def test_a_folder_without_any_rating_or_none_at_all_is_refused(folder):
         find_ratings(folder)
     with pytest.raises(MtclarError, match="no such folder"):
         find_ratings(folder / "nowhere")
+
+
+def test_ratings_are_read_as_anchors_are_on_any_scale_and_in_any_dialect(folder):
+    (folder / "a_labels.csv").unlink()
+    (folder / "A_labels.tsv").write_bytes("time\tv\ta\r\n0:00,5\t75\t\u221250\r\n0:01\tNA\t0\r\n".encode("utf-16"))
+    found = find_ratings(folder, (-100, 100))
+    ((path, (name, marks)),) = found.clips.items()
+    assert (path, name) == (folder / "a.mp4", "a")
+    assert [(row.time_s, row.valence, row.arousal) for row in marks.of("a")] == [(0.5, 0.75, -0.5)]
+    assert "left out 1 line of A_labels.tsv" in found.notes[-1]
+
+
+def test_a_spreadsheet_of_ratings_is_named_unless_it_was_saved_as_csv_too(folder):
+    (folder / "a_labels.xlsx").write_bytes(b"PK")
+    assert find_ratings(folder).notes == ()
+    (folder / "b_labels.xlsx").write_bytes(b"PK")
+    (note,) = find_ratings(folder).notes
+    assert "b_labels.xlsx was left out, as it is a spreadsheet: save it as CSV" in note
+
+
+def test_pictures_without_a_rating_are_left_out_and_counted(tmp_path):
+    for name in ("p.jpg", "q.jpg"):
+        (tmp_path / name).write_bytes(b"picture")
+    (tmp_path / "labels.csv").write_text("image;valence;arousal\np.jpg;0,5;0\nq.jpg;;0\n")
+    found = find_ratings(tmp_path)
+    assert [(picture.path.name, picture.valence) for picture in found.pictures] == [("p.jpg", 0.5)]
+    assert any("left out 1 picture of" in note for note in found.notes)
