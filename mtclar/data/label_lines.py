@@ -36,7 +36,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "face_h": (),
 }
 """Columns that mean something, and other names under which they are read. All else in a table is passed over."""
-NUMBERS = (*list(COLUMNS)[2:8], *list(COLUMNS)[10:])
+NUMBERS = tuple(name for name in COLUMNS if name not in ("video_id", "picture", "person_id", "annotator"))
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "missing", "-", "--", ".", "?", "#n/a", "#nv"})
 """What stands, in any letter case, for a value that is not known."""
 

@@ -290,6 +290,30 @@ def test_the_same_time_twice_with_two_labels_is_a_contradiction(tmp_path):
         place(tmp_path, "video_id,time_s,valence,arousal\nclip,0.4,0.2,0\nclip,0.40,0.4,0\n")
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    rated=st.dictionaries(
+        st.tuples(st.integers(0, 49), st.sampled_from(["ann", "bob", "cem"])),
+        st.tuples(st.integers(-100, 100), st.integers(-100, 100), st.integers(1, 5)),
+        min_size=1,
+    ),
+    seed=st.randoms(use_true_random=False),
+)
+def test_the_order_of_the_rows_does_not_matter(tmp_path_factory, rated, seed):
+    rows = [f"clip,{frame},{v / 100},{a / 100},{who},{w}\n" for (frame, who), (v, a, w) in rated.items()]
+    head = "video_id,frame,valence,arousal,annotator,weight\n"
+    folder = tmp_path_factory.mktemp("order")
+    once = place(folder, head + "".join(rows))
+    seed.shuffle(rows)
+    again = place(folder, head + "".join(rows))
+    np.testing.assert_array_equal(once.frames, again.frames)
+    for name in ("labels", "weights", "noise"):
+        np.testing.assert_allclose(getattr(once, name), getattr(again, name), atol=1e-12)
+    frame = int(once.frames[0])
+    of_first = np.array([values for (at, _), values in rated.items() if at == frame], float)
+    np.testing.assert_allclose(once.labels[0] * 100, of_first[:, 2] @ of_first[:, :2] / of_first[:, 2].sum(), atol=1e-9)
+
+
 # frames and times
 
 
