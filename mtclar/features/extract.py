@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -27,7 +27,7 @@ from mtclar.faces import CropSpec, Seen, cut, open_tracker
 from mtclar.faces.geometry import head_pose, landmarks68
 from mtclar.faces.quality import quality
 from mtclar.faces.shots import by_shot
-from mtclar.features.prediction import predict
+from mtclar.features.prediction import Compare, predict
 from mtclar.features.table import LANDMARKS, Faces, Features, no_faces
 from mtclar.progress import Progress, silent
 from mtclar.settings import ExtractSettings
@@ -244,7 +244,8 @@ class _Embedder:
             return no_faces()
         said = {item.name: self._joined(item.name)[order] for item in fields(_Answers)}
         frame, track, embedding = frame[order], track[order], said["embedding"].astype(np.float32)
-        prediction = predict(embedding, said["head"], said["quality"], track, self._compare)
+        quickly = self._compare_all if hasattr(self._predictor, "compare_all") else None
+        prediction = predict(embedding, said["head"], said["quality"], track, self._compare, quickly)
         return Faces(frame=frame, track=track, prediction=prediction, **said)
 
     def pictures(self, number: Mapping[int, int]) -> dict[tuple[int, int], bytes]:
@@ -257,9 +258,16 @@ class _Embedder:
     def _compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The model's comparison, shared out to the threads."""
         parts = zip(np.array_split(left, self._workers), np.array_split(right, self._workers), strict=True)
-        similar, valence, arousal = zip(
-            *self._pool.map(lambda part: self._predictor.compare(*part), parts), strict=True
-        )
+        return self._shared(self._predictor.compare, parts)
+
+    def _compare_all(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        parts = ((part, right) for part in np.array_split(left, self._workers))
+        return self._shared(self._predictor.compare_all, parts)  # type: ignore[attr-defined]
+
+    def _shared(
+        self, compare: Compare, parts: Iterable[tuple[np.ndarray, np.ndarray]]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        similar, valence, arousal = zip(*self._pool.map(lambda part: compare(*part), parts), strict=True)
         return np.concatenate(similar), np.concatenate(valence), np.concatenate(arousal)
 
     def _embed(self, waiting: int) -> None:

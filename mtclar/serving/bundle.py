@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -11,6 +12,7 @@ import numpy as np
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec, to_input
+from mtclar.serving.cross import crossed
 from mtclar.serving.manifest import CARD, GRAPHS, check_files, read_facts
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Bundle:
 
     def __getstate__(self) -> dict[str, Any]:
         """Another process opens the graphs anew."""
-        return {name: value for name, value in vars(self).items() if name != "_sessions"}
+        return {name: value for name, value in vars(self).items() if name not in ("_sessions", "_cross")}
 
     @cached_property
     def card(self) -> str | None:
@@ -123,6 +125,42 @@ class Bundle:
         similar, d_valence, d_arousal = self._ask("pair.onnx", left, right)
         return similar, d_valence, d_arousal
 
+    def compare_all(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Compares each of n faces with each of k others, as `compare` would, in a fifth of its time where it can.
+
+        Args:
+            left: Embeddings of the queries, float32 (n, d).
+            right: Embeddings of the anchors, float32 (k, d).
+
+        Returns:
+            As `compare`, each float32 (n, k).
+
+        Raises:
+            MtclarError: The embeddings do not have those shapes, or the answer is not finite.
+        """
+        left, right = self._embeddings(left), self._embeddings(right)
+        n, k = len(left), len(right)
+        if self._cross is None or not n * k:
+            answers = list(self.compare(np.repeat(left, k, axis=0), np.tile(right, (n, 1))))
+        else:
+            names = GRAPHS["pair.onnx"][1]
+            answers = self._checked("pair.onnx", self._cross.run(list(names), {"left": left, "right": right}), n * k)
+        similar, d_valence, d_arousal = (answer.reshape(n, k) for answer in answers)
+        return similar, d_valence, d_arousal
+
+    @cached_property
+    def _cross(self) -> InferenceSession | None:
+        """The pair graph rewritten for all pairs, see `mtclar.serving.cross`; None where that is not possible."""
+        model = crossed((self.folder / "pair.onnx").read_bytes())
+        if model is None:
+            return None
+        session = self._sessions.open("pair.onnx", model)
+        rng = np.random.default_rng(0)
+        left, right = (rng.normal(size=(rows, self.embedding_size)).astype(np.float32) for rows in (3, 2))
+        found = session.run(["d_valence", "d_arousal"], {"left": left, "right": right})
+        known = self.compare(np.repeat(left, 2, axis=0), np.tile(right, (3, 1)))[1:]
+        return session if np.allclose(found, known, rtol=0, atol=1e-4, equal_nan=True) else None
+
     def single(self, embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Labels faces without an anchor.
 
@@ -150,13 +188,17 @@ class Bundle:
         return [(rows, len(EXPRESSIONS)) if name == "expression" else (rows,) for name in GRAPHS[graph][1]]
 
     def _ask(self, graph: str, *inputs: np.ndarray) -> list[np.ndarray]:
-        """Runs a graph and checks that what it says is finite and of the declared shape."""
+        """Runs a graph and checks what it says."""
         names, answers = GRAPHS[graph]
-        shapes = self._shapes(graph, len(inputs[0]))
         if len(inputs[0]) == 0:
-            return [np.empty(shape, np.float32) for shape in shapes]
-        outputs = self._sessions[graph].run(list(answers), dict(zip(names, inputs, strict=True)))
-        for name, output, shape in zip(answers, outputs, shapes, strict=True):
+            return [np.empty(shape, np.float32) for shape in self._shapes(graph, 0)]
+        return self._checked(
+            graph, self._sessions[graph].run(list(answers), dict(zip(names, inputs, strict=True))), len(inputs[0])
+        )
+
+    def _checked(self, graph: str, outputs: Sequence[Any], rows: int) -> list[np.ndarray]:
+        """The outputs of a graph, which must be finite and of the declared shape."""
+        for name, output, shape in zip(GRAPHS[graph][1], outputs, self._shapes(graph, rows), strict=True):
             if output.shape != shape:
                 raise MtclarError(f"{self.folder}/{graph}: '{name}' has shape {output.shape}, expected {shape}.")
             if name == "similar" and "similarity" not in self.facts["tasks"]:
@@ -180,17 +222,7 @@ class _Sessions(dict[str, "InferenceSession"]):
         self._folder, self._threads = folder, threads
 
     def __missing__(self, graph: str) -> InferenceSession:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3
-        providers = [provider for provider in PROVIDERS if provider[0] in ort.get_available_providers()]
-        try:
-            session = ort.InferenceSession(str(self._folder / graph), options, providers=providers)
-        except Exception as error:  # ONNX Runtime's errors share no base class
-            reason = " ".join(str(error).split())[:200]
-            raise MtclarError(f"{self._folder}/{graph}: ONNX Runtime cannot open the graph ({reason}).") from error
+        session = self.open(graph, str(self._folder / graph))
         found = tuple(tuple(item.name for item in items) for items in (session.get_inputs(), session.get_outputs()))
         if found != GRAPHS[graph]:
             raise MtclarError(
@@ -198,3 +230,21 @@ class _Sessions(dict[str, "InferenceSession"]):
             )
         self[graph] = session
         return session
+
+    def open(self, graph: str, model: str | bytes) -> InferenceSession:
+        """A session of a graph, given by its file or its content.
+
+        Raises:
+            MtclarError: ONNX Runtime does not take it.
+        """
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3
+        providers = [provider for provider in PROVIDERS if provider[0] in ort.get_available_providers()]
+        try:
+            return ort.InferenceSession(model, options, providers=providers)
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            reason = " ".join(str(error).split())[:200]
+            raise MtclarError(f"{self._folder}/{graph}: ONNX Runtime cannot open the graph ({reason}).") from error
