@@ -65,7 +65,7 @@ class CropSettings(Section):
 
     source: Literal["sample", "affectnet-csv", "affectnet-npy", "afew-va", "aff-wild2", "videos"]
     detector: Literal["ladder", "full-range", "back", "short-range", "centerface", "hog", "given"]
-    threshold: float | None
+    threshold: float
     size: Annotated[int, Field(ge=64)]
     scale: Annotated[float, Field(ge=1, le=4)]
     quality: Annotated[int, Field(ge=1, le=100)]

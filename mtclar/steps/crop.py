@@ -103,7 +103,7 @@ def run(s: CropSettings, *, data: Path, out: Path, progress: Progress = silent) 
     notes = Notes()
     groups = list(read(data, s, notes))
     spec = CropSpec(size=s.size, scale=s.scale, centre=s.size, input_size=s.size)
-    detector = None if s.detector == "given" else open_detector(s.detector, threshold=s.threshold)
+    detector = None if s.detector == "given" else open_detector(s.detector, threshold=s.threshold or None)
     work = partial(_work, spec=spec, detector=detector, quality=s.quality)
     facts = {"source": s.source, "detector": s.detector, "scale": s.scale, "quality": s.quality}
     splits: Counter[str] = Counter()
