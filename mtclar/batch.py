@@ -33,6 +33,10 @@ REPORT_S = 0.1
 """A process tells how far it is at most this often."""
 PATIENCE_S = 3.0
 """A process that is told to end has this long until it is killed."""
+NOT_BEGUN = (
+    "a process that was to work ended before it began; a script that uses several jobs must do so below "
+    "'if __name__ == \"__main__\":', or use one job."
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def run_batch(
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the processes have been ended.
-        MtclarError: `jobs` is less than 1.
+        MtclarError: `jobs` is less than 1, or processes cannot be started.
     """
     if jobs < 1:
         raise MtclarError(f"expected --jobs of 1 or more, got {jobs}.")
@@ -194,6 +198,8 @@ class _Worker:
     pipe: Connection
     index: int = -1
     """The item it is at; -1: none."""
+    began: bool = False
+    """Whether it has said that it is there."""
 
 
 def _in_processes(
@@ -217,9 +223,14 @@ def _in_processes(
                 except (EOFError, OSError):
                     _close(worker)
                     workers.remove(worker)
+                    if not worker.began and (worker.process.exitcode or 0) > 0:
+                        raise MtclarError(NOT_BEGUN) from None
                     if worker.index >= 0:
                         item = items[worker.index]
                         end(worker.index, None, Failure(item, _obituary(item.name, worker.process.exitcode)))
+                    continue
+                worker.began = True
+                if kind == "began":
                     continue
                 if kind == "progress":
                     told.of(worker.index)(*content)
@@ -242,7 +253,12 @@ def _start(work: Work[Any, Any]) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, work), daemon=True)
-    process.start()
+    # Ctrl-C reaches all processes of a terminal; the first one ends the others, which inherit that they are not told.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     return _Worker(process, ours)
 
@@ -303,7 +319,7 @@ class _Teller:
 
 def _serve(pipe: Connection, work: Work[Any, Any]) -> None:
     """A worker: takes items until there are no more, or nobody is there to give them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    pipe.send(("began", None))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:

@@ -44,6 +44,7 @@ def start(kind: str, folder: Path, jobs: int, *names: str) -> subprocess.Popen:
         env={**os.environ, "PYTHONPATH": path},
         stderr=subprocess.PIPE,
         text=True,
+        process_group=0,
         # Where the parent ignores SIGINT (a job in the background), so would the child.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
@@ -54,6 +55,17 @@ def wait_until(true, timeout_s=30.0):
     while not true():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.02)
+
+
+def children(parent: int) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
 
 
 def running(pid: int) -> bool:
@@ -121,10 +133,33 @@ def test_ctrl_c_ends_all_processes_at_once(tmp_path, jobs):
     wait_until(lambda: len(begun(tmp_path)) == jobs)
     pids = [int(pid) for _, pid in begun(tmp_path)]
     asked = time.monotonic()
-    parent.send_signal(signal.SIGINT)
-    assert "KeyboardInterrupt" in parent.communicate(timeout=10)[1]
+    os.killpg(parent.pid, signal.SIGINT)  # as a terminal does
+    words = parent.communicate(timeout=10)[1]
+    assert words.rstrip().endswith("KeyboardInterrupt")
+    assert words.count("Traceback") == 1
     assert time.monotonic() - asked < 5
     assert not any(map(running, pids))
+
+
+def test_ctrl_c_while_processes_start_is_no_noise(tmp_path):
+    parent = start("toy", tmp_path, 3, "sleep-1", "sleep-2", "sleep-3")
+    wait_until(lambda: children(parent.pid))
+    os.killpg(parent.pid, signal.SIGINT)
+    words = parent.communicate(timeout=10)[1]
+    assert words.count("Traceback") == 1, words
+
+
+def test_a_script_that_is_not_guarded_is_told_so_and_starts_no_processes_without_end(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(BATCH.replace('if __name__ == "__main__":', "if True:"))
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    answer = subprocess.run(
+        [sys.executable, script, "toy", tmp_path, "2", "a", "b"],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert answer.returncode == 1
+    assert "must do so below" in answer.stderr
+    assert not begun(tmp_path)
 
 
 def test_when_the_first_process_is_killed_the_others_end_too(tmp_path):
