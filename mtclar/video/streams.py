@@ -18,7 +18,8 @@ def choose(container: Any, path: Path) -> tuple[int, str | None]:
 
     Covers and thumbnails are never read where there is anything else, nor streams of one picture or of a codec that
     is not known. Of the others, the first rule that tells them apart decides: the one marked as default, the one with
-    more frames, the larger one, the first.
+    more frames, the larger one, the first. Thumbnails are what is marked as such, and pictures less than a third as
+    wide and high as those beside them: most programs mark the first stream as default, whatever it shows.
 
     Raises:
         MtclarError: There is no video stream, or its codec is not known.
@@ -34,12 +35,12 @@ def choose(container: Any, path: Path) -> tuple[int, str | None]:
         return known[0].index, None
     frames = _frame_counts(container, streams)
     most = max(frames.values())
+    largest = max(s.codec_context.width * s.codec_context.height for s in known)
 
-    def rank(stream: Any) -> tuple[bool, bool, bool, int, int, int]:
-        count, context = frames[stream.index], stream.codec_context
-        as_long = count >= 0.9 * most
+    def rank(stream: Any) -> tuple[bool, bool, bool, bool, int, int, int]:
+        count, size = frames[stream.index], stream.codec_context.width * stream.codec_context.height
         default = bool(stream.disposition & stream.disposition.default)
-        return count > 1, default, as_long, context.width * context.height, count, -stream.index
+        return count > 1, size * 9 >= largest, default, count >= 0.9 * most, size, count, -stream.index
 
     best = max(known, key=rank)
     listed = []

@@ -63,12 +63,19 @@ def test_one_stamp_hours_ahead_is_mended_and_no_other_frame_moves(tmp_path, suff
     assert facts.stamps_mended == 1
 
 
-def test_a_doubled_stamp_does_not_shift_the_frames_after_it(tmp_path):
-    whole = write_video(tmp_path / "whole.mkv", CFR)
-    path = restamped(whole, tmp_path / "d.mkv", lambda stamps: [*stamps[:50], stamps[49], *stamps[51:]])
-    _, times, facts, _ = read(path)
-    np.testing.assert_allclose(times, np.array(CFR) / 1000, atol=1e-9)
+@pytest.mark.parametrize(("suffix", "b_frames"), [("mkv", 0), ("mkv", 3), ("mp4", 3), ("ts", 3)])
+def test_a_doubled_stamp_does_not_shift_the_frames_after_it(tmp_path, suffix, b_frames):
+    whole = write_video(tmp_path / f"whole.{suffix}", CFR, b_frames=b_frames)
+
+    def doubled(stamps):
+        later, earlier = sorted(stamps)[50], sorted(stamps)[49]
+        return [earlier if stamp == later else stamp for stamp in stamps]
+
+    frames, times, facts, _ = read(restamped(whole, tmp_path / f"d.{suffix}", doubled))
+    np.testing.assert_allclose(times, np.array(CFR) / 1000, atol=1.1e-3)
+    assert [number(frame.image) for frame in frames] == list(range(100))
     assert "frame 50 at 2.000 s" in facts.warnings[0]
+    assert facts.stamps_mended == 1
 
 
 def test_stamps_in_decoding_order_are_sorted_out_and_said(tmp_path):
@@ -168,8 +175,9 @@ def test_a_video_that_starts_later_than_its_sound_says_how_much(tmp_path):
     ("streams", "marks", "read_one"),
     [
         ([(96, 64, 20), (320, 192, 20)], ["", ""], 1),
-        ([(320, 192, 20), (96, 64, 20)], ["", "default"], 1),
-        ([(320, 192, 1), (96, 64, 20)], ["default", ""], 1),
+        ([(320, 192, 20), (160, 96, 20)], ["", "default"], 1),
+        ([(96, 54, 20), (480, 270, 20)], ["default", ""], 1),
+        ([(320, 192, 1), (160, 96, 20)], ["default", ""], 1),
         ([(320, 192, 3), (160, 96, 20)], ["", ""], 1),
         ([(160, 96, 20), (160, 96, 20)], ["", ""], 0),
     ],
