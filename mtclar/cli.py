@@ -127,9 +127,11 @@ def _version(asked: bool) -> None:
 
 def _range(text: str | None) -> tuple[float, float] | None:
     """The two ends of the scale that `--va-range` names."""
+    if text is None:
+        return None
     from mtclar.data.anchors import parse_range
 
-    return None if text is None else parse_range(text)
+    return parse_range(text)
 
 
 @app.callback()

@@ -9,14 +9,28 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtclar.data.anchor_rows import CLOCKS, Anchor, Anchors, Clock, VideoAnchors
-from mtclar.data.label_lines import LabelLine, LabelTable, read_table
+from mtclar.data.label_lines import LabelLine, LabelTable, read_table, table_of
 from mtclar.errors import MtclarError, counted
 
-__all__ = ["CLOCKS", "Anchor", "Anchors", "Clock", "VideoAnchors", "anchors_in", "parse_range", "read_anchors"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "CLOCKS",
+    "Anchor",
+    "Anchors",
+    "Clock",
+    "VideoAnchors",
+    "anchors_in",
+    "given_anchors",
+    "parse_range",
+    "read_anchors",
+]
 
 COLUMNS = ("video_id", "frame", "valence", "arousal")
 """What a file must hold, or `time_s` in place of `frame`."""
@@ -57,6 +71,38 @@ def read_anchors(
     """
     table = read_table(Path(path), what=what, hint=hint, expected=COLUMNS[1:] if video_id else COLUMNS)
     return anchors_in(table, video_id=video_id, va_range=va_range)
+
+
+def given_anchors(
+    rows: Iterable[Sequence[object] | Mapping[str, object]] | pd.DataFrame,
+    video_id: str,
+    *,
+    va_range: tuple[float, float] | None = None,
+) -> Anchors:
+    """Anchors that a program has at hand.
+
+    Args:
+        rows: Frame, valence and arousal of each; or mappings, or a table, with the columns of an anchors file, of which
+            `video_id` may be left out.
+        video_id: The video meant by a row that names none.
+        va_range: As in `read_anchors`.
+
+    Raises:
+        MtclarError: As `read_anchors`; a line is the number of a row from 1.
+
+    Example:
+        given_anchors([(0, 0.0, -0.1), (33, 0.7, 0.3)], "clip")
+        given_anchors([{"time_s": 1.5, "valence": 0.2, "arousal": 0.0}], "clip")
+    """
+    path = Path("anchors")
+    named: list[Mapping[str, object]] = []
+    for number, row in enumerate(rows.to_dict("records") if hasattr(rows, "to_dict") else rows, start=1):
+        if not isinstance(row, Mapping) and len(row) != 3:
+            raise MtclarError(f"{path}, line {number}: has {len(row)} values, expected frame, valence and arousal.")
+        named.append(row if isinstance(row, Mapping) else dict(zip(COLUMNS[1:], row, strict=True)))
+    if not named:
+        raise MtclarError(f"{path}: there is none; give at least one, or None to label without.")
+    return anchors_in(table_of(named, path), video_id=video_id, va_range=va_range)
 
 
 def anchors_in(table: LabelTable, *, video_id: str = "", va_range: tuple[float, float] | None = None) -> Anchors:

@@ -37,7 +37,9 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """Columns that mean something, and other names under which they are read. All else in a table is passed over."""
 NUMBERS = tuple(name for name in COLUMNS if name not in ("video_id", "picture", "person_id", "annotator"))
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "missing", "-", "--", ".", "?", "#n/a", "#nv"})
+MISSING = frozenset(
+    {"", "na", "n/a", "nan", "null", "none", "missing", "-", "--", ".", "?", "#n/a", "#nv", "<na>", "nat"}
+)
 """What stands, in any letter case, for a value that is not known."""
 
 _DASHES = {ord(dash): "-" for dash in "\u2010\u2011\u2012\u2013\u2014\u2212\ufe58\ufe63\uff0d"}
@@ -211,6 +213,26 @@ def read_table(path: Path, *, what: str, hint: str, expected: Sequence[str]) -> 
     decimal = _decimal((values.get(name, "") for _, values in found for name in NUMBERS), separator)
     lines = tuple(LabelLine(path, number, values, decimal) for number, values in found)
     return LabelTable(path, tuple(names), lines, tuple(notes), foreign)
+
+
+def table_of(rows: Sequence[Mapping[str, object]], path: Path) -> LabelTable:
+    """A table of values that a program has at hand; what is None or NaN is missing.
+
+    Args:
+        rows: Each a mapping from the names of columns, at least one.
+        path: What messages call it.
+
+    Raises:
+        MtclarError: It is not clear which of two columns is meant.
+    """
+    written = list(dict.fromkeys(str(name) for row in rows for name in row))
+    names, _ = _named(path, [_column(name) for name in written])
+    plain = dict(zip(written, names, strict=True))
+    lines = []
+    for number, row in enumerate(rows, start=1):
+        cells = {plain[str(name)]: "" if value is None else str(value).strip() for name, value in row.items()}
+        lines.append(LabelLine(path, number, dict.fromkeys(names, "") | cells, "."))
+    return LabelTable(path, tuple(names), tuple(lines))
 
 
 _KNOWN = {other: name for name, others in COLUMNS.items() for other in (name, *others)}

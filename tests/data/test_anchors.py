@@ -1,9 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtclar.data.anchors import parse_range, read_anchors
+from mtclar.data.anchors import given_anchors, parse_range, read_anchors
 from mtclar.errors import MtclarError
 
 HEAD = "video_id,frame,valence,arousal\n"
@@ -435,3 +436,37 @@ def test_once_faces_are_known_the_anchors_of_one_face_are_put_together(tmp_path)
     placed = anchors.on_frames("clip", TIMES, resolve=resolve)
     assert (placed.track.tolist(), placed.labels[:, 0].tolist()) == ([0, 3], [0.25, 1.0])
     assert asked == [(2, 1), (3, 1), (4, 1)]
+
+
+# anchors of a program
+
+
+def test_anchors_may_be_given_as_numbers_mappings_or_a_table():
+    frames = pd.DataFrame(
+        {"Frame": [3, 5], "valence": np.float32([0.5, np.nan]), "a": [0.25, 0.0], "mood": ["glad", None]}
+    )
+    assert [(row.frame, row.valence, row.arousal) for row in given_anchors(frames, "clip").rows] == [(3, 0.5, 0.25)]
+    (one,) = given_anchors([(np.int64(7), np.float64(0.1), 1)], "clip").rows
+    assert (one.video_id, one.frame, one.valence, one.arousal, one.time_s) == ("clip", 7, 0.1, 1.0, None)
+    (one,) = given_anchors([{"time_s": "00:01.5", "valence": 55, "arousal": -100}], "clip", va_range=(-100, 100)).rows
+    assert (one.time_s, one.valence, one.arousal) == (1.5, 0.55, -1.0)
+    two = given_anchors(
+        [{"frame": 1, "valence": 0, "arousal": 0}, {"time_s": 1e-05, "valence": 0, "arousal": 0}], "clip"
+    )
+    assert [(row.frame, row.time_s) for row in two.rows] == [(1, None), (None, 1e-05)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([], "anchors: there is none; give at least one, or None"),
+        ([(1, 0.5)], "line 1: has 2 values, expected frame, valence and arousal"),
+        ([(1, 0, 0), (2, 5, 0)], "line 2: valence is 5, expected a value from -1 to 1"),
+        ([(1.5, 0, 0)], "line 1: frame is 1.5, expected a whole number"),
+        ([{"valence": 0, "arousal": 0}], "the column 'frame' or 'time_s' is missing"),
+        ([(1, 0, 0), (1, 1, 0)], "line 2: contradicts line 1"),
+    ],
+)
+def test_wrong_anchors_of_a_program_are_refused_as_those_of_a_file(rows, says):
+    with pytest.raises(MtclarError, match=says):
+        given_anchors(rows, "clip")
