@@ -194,7 +194,7 @@ class Anchors:
     def agreed(self, rows: Sequence[Anchor]) -> list[Anchor]:
         """The rows of one face and frame without those that say the same twice.
 
-        Different labels of one annotator stay only where they are of different times.
+        Several labels of one annotator stay only where they are of different times.
 
         Raises:
             MtclarError: An annotator contradicts their own label.
@@ -216,7 +216,7 @@ class Anchors:
                         f"({other.valence:g}, {other.arousal:g}) instead of ({row.valence:g}, {row.arousal:g}); keep "
                         f"{who}",
                     )
-                twin |= same
+                twin |= same and not moments
             if not twin:
                 kept.append(row)
         return kept

@@ -280,7 +280,8 @@ def test_what_annotators_disagree_on_is_the_noise_of_their_mean(tmp_path):
 
 def test_several_times_of_one_annotator_on_one_frame_count_as_one(tmp_path):
     head = "video_id,time_s,valence,arousal,annotator\n"
-    placed = place(tmp_path, head + "clip,0.40,0.2,0,ann\nclip,0.41,0.4,0,ann\nclip,0.40,0.9,0,bob\n")
+    rows = "clip,0.40,0.2,0,ann\nclip,0.41,0.5,0,ann\nclip,0.39,0.2,0,ann\nclip,0.40,0.9,0,bob\nclip,0.40,0.9,0,bob\n"
+    placed = place(tmp_path, head + rows)
     assert (placed.frames.tolist(), placed.weights.tolist()) == ([10], [2.0])
     np.testing.assert_allclose(placed.labels[0, 0], (0.3 + 0.9) / 2)
     assert "fall on one frame" in placed.notes[0]
