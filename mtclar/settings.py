@@ -258,7 +258,9 @@ class LabelSettings(Section):
 
     fusion: Fusion
     time_scale_s: Annotated[float, Field(gt=0)]
+    subject: Annotated[str, Field(pattern=r"^(largest|central|all|track \d+)$")]
     bridge_s: Annotated[float, Field(ge=0)]
+    low_quality: Annotated[float, Field(ge=0, le=1)]
     thumbnails: Positive
 
 

@@ -1,0 +1,140 @@
+"""The labels of a video: what `annotate` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mtclar.errors import MtclarError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
+"""Where a row's label comes from: a person; the model and anchors; the model alone; anchors and faces around a frame
+that shows none; nothing."""
+STATUSES = ("ok", "low_quality", "no_face", "out_of_shot")
+"""What a row's frame shows of the face: it; hardly anything of it; nothing; or the frame is of a shot without it."""
+USED_SHARE = 0.01
+"""An anchor is used by a row where its weight in valence or arousal is at least so much."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """n rows, one a frame and track.
+
+    Attributes:
+        frame, track, pts, shot: int64 (n,); a track of -1 is a frame of a shot without a face.
+        person: str (n,), None where not known.
+        time_s: float64 (n,).
+        values: float64 (n, 2), valence and arousal in [-1, 1]; NaN without a label. An anchor's row has its label.
+        sd: float64 (n, 2), standard deviation of what a rater would say.
+        low, high: float64 (n, 2), the band, in [-1, 1]; NaN where the model has no calibration.
+        confidence: float64 (n,), see `mtclar.labelling.intervals.confidence`; 1 at anchors.
+        source, status: str (n,), of `SOURCES` and `STATUSES`.
+        box: float64 (n, 4), score, quality: float64 (n,), of the face; NaN without one.
+        anchors: int64 (k,), the frames of the anchors.
+        given: float64 (k, 2), their labels.
+        weights: float32 (n, k, 2), the weight of each anchor's label in each row's: values = base + weights @ given, up
+            to the limits of the range, where the base is what predictions say.
+    """
+
+    frame: np.ndarray
+    track: np.ndarray
+    person: np.ndarray
+    pts: np.ndarray
+    time_s: np.ndarray
+    shot: np.ndarray
+    values: np.ndarray
+    sd: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    confidence: np.ndarray
+    source: np.ndarray
+    status: np.ndarray
+    box: np.ndarray
+    score: np.ndarray
+    quality: np.ndarray
+    anchors: np.ndarray
+    given: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def used(self, row: int) -> np.ndarray:
+        """Positions of the anchors that the label of a row uses; an anchor's own row uses itself alone."""
+        return np.flatnonzero((np.abs(self.weights[row]) >= USED_SHARE).any(axis=1))
+
+    def why(self, frame: int, track: int | None = None) -> pd.DataFrame:
+        """What the label of a frame is made of.
+
+        Args:
+            frame: The frame.
+            track: Which face of it; None where only one is labelled.
+
+        Returns:
+            A row for each anchor, in the order of their weight, with its `frame`, its label and the weight of it
+            (`valence`, `arousal`, `valence_weight`, `arousal_weight`) and the product of both (`valence_part`,
+            `arousal_part`), and a last row without a frame: what the model's predictions add. The parts sum to the
+            label, before it is cut to the range.
+
+        Raises:
+            MtclarError: The frame has no label, or several.
+        """
+        import pandas as pd
+
+        rows = np.flatnonzero((self.frame == frame) & ((self.track == track) if track is not None else True))
+        labelled = rows[np.isfinite(self.values[rows]).all(axis=1)]
+        if len(labelled) != 1:
+            what = "several faces are labelled; name one by its track" if len(labelled) else "it has no label"
+            raise MtclarError(f"the label of frame {frame} cannot be explained: {what}.")
+        row = labelled[0]
+        weights = self.weights[row].astype(np.float64)
+        parts = weights * self.given
+        order = np.argsort(-np.abs(weights).sum(axis=1), kind="stable")
+        rest = self.values[row] - parts.sum(axis=0)
+        found = {"frame": [*self.anchors[order].tolist(), None]}
+        for d, name in enumerate(("valence", "arousal")):
+            found[name] = [*self.given[order, d], np.nan]
+            found[f"{name}_weight"] = [*weights[order, d], np.nan]
+            found[f"{name}_part"] = [*parts[order, d], rest[d]]
+        return pd.DataFrame(found).astype({"frame": "Int64"})
+
+    def columns(self, video_id: str = "") -> dict[str, np.ndarray]:
+        """The columns of `mtclar.data.tables.LABELS`, (n,) each."""
+        names = [str(frame) for frame in self.anchors.tolist()]
+        used = [" ".join([names[k] for k in self.used(row).tolist()]) for row in range(len(self))]
+        return {
+            "video_id": np.full(len(self), video_id, object),
+            "track_id": self.track,
+            "person_id": self.person,
+            "frame": self.frame,
+            "pts": self.pts,
+            "time_s": self.time_s,
+            "valence": self.values[:, 0],
+            "arousal": self.values[:, 1],
+            "valence_lo": self.low[:, 0],
+            "valence_hi": self.high[:, 0],
+            "arousal_lo": self.low[:, 1],
+            "arousal_hi": self.high[:, 1],
+            "confidence": self.confidence,
+            "source": self.source,
+            "status": self.status,
+            "anchor_ids": np.array(used, object),
+            "face_x": self.box[:, 0],
+            "face_y": self.box[:, 1],
+            "face_w": self.box[:, 2],
+            "face_h": self.box[:, 3],
+            "face_score": self.score,
+            "quality": self.quality,
+            "shot_id": self.shot,
+        }
+
+    def to_pandas(self, video_id: str = "") -> pd.DataFrame:
+        """The labels as a table with the columns of `mtclar.data.tables.LABELS`."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns(video_id))

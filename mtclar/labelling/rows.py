@@ -1,0 +1,197 @@
+"""Which frames and faces get a label: the rows of a table of labels, and what the process is told of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from mtclar.errors import MtclarError
+from mtclar.features import Features
+from mtclar.labelling.course import course
+from mtclar.labelling.hyper import DIMENSIONS, Process
+from mtclar.labelling.process import Places
+
+NOBODY = -1
+"""The track of a row where there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """n rows, by track and then by frame where there are several subjects, else by frame.
+
+    Attributes:
+        frame: int64 (n,).
+        track: int64 (n,), the track of the frame's shot that is labelled; `NOBODY` where there is none.
+        wanted: bool (n,), whether the frame is in a shot of the subject.
+    """
+
+    frame: np.ndarray
+    track: np.ndarray
+    wanted: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def rows_of(features: Features, subject: str) -> Rows:
+    """The rows for a subject.
+
+    `largest` and `central` label one face of each shot, a row a frame: that of the largest boxes, or the nearest to the
+    middle of the picture, over all frames of the shot together. `track N` labels the person of one track, a row a
+    frame. `all` labels every track, a row for each frame of its shot.
+
+    Raises:
+        MtclarError: The subject is not understood, or there is no such track.
+    """
+    n, tracks = len(features), features.tracks
+    if subject == "all":
+        spans = [np.flatnonzero(features.shot == shot_of(features, track)) for track in tracks]
+        frames = np.concatenate([*spans, np.empty(0, np.int64)]).astype(np.int64)
+        return Rows(
+            frames, np.repeat(np.array(tracks, np.int64), [len(span) for span in spans]), np.ones(len(frames), bool)
+        )
+    if subject in ("largest", "central"):
+        chosen = [_foremost(features, subject, shot) for shot in range(int(features.shot.max(initial=-1)) + 1)]
+        track = np.array(chosen, np.int64)[features.shot] if n else np.empty(0, np.int64)
+        return Rows(np.arange(n), track, np.ones(n, bool))
+    kind, _, number = subject.partition(" ")
+    if kind != "track" or not number.isdecimal():
+        raise MtclarError(f"label.subject is '{subject}', expected largest, central, all, or track and its number.")
+    if int(number) not in tracks:
+        listed = ", ".join(map(str, tracks)) or "none"
+        raise MtclarError(f"label.subject is '{subject}', but the video's tracks are: {listed}.")
+    person = people_of(features)
+    own = [track for track in tracks if person[track] == person[int(number)]]
+    track = np.full(n, NOBODY, np.int64)
+    for each in own:
+        track[features.shot == shot_of(features, each)] = each
+    return Rows(np.arange(n), track, track != NOBODY)
+
+
+def _foremost(features: Features, subject: str, shot: int) -> int:
+    """The track of a shot that is the largest or the most central, `NOBODY` where it shows none."""
+    faces = features.faces
+    here = features.shot[faces.frame] == shot
+    if not here.any():
+        return NOBODY
+    box = faces.box[here].astype(np.float64)
+    if subject == "largest":
+        value = box[:, 2] * box[:, 3]
+    else:
+        middle = np.array([features.video.get("width") or 0, features.video.get("height") or 0]) / 2
+        value = 1 / (1 + np.linalg.norm(box[:, :2] + box[:, 2:] / 2 - middle, axis=1))
+    tracks, place = np.unique(faces.track[here], return_inverse=True)
+    return int(tracks[np.argmax(np.bincount(place, value))])
+
+
+def shot_of(features: Features, track: int) -> int:
+    """The shot that a track is in."""
+    return int(features.shot[features.faces.frame[np.searchsorted(features.faces.track, track)]])
+
+
+def people_of(features: Features) -> dict[int, int]:
+    """A number for the person of each track: the same for tracks that are known to show one person."""
+    first: dict[str, int] = {}
+    return {
+        track: first.setdefault(features.person[track], track) if track in features.person else track
+        for track in features.tracks
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What is known of some rows.
+
+    Attributes:
+        face: int64 (n,), row of `features.faces`; -1 without a face.
+        person: int64 (n,), see `people_of`.
+        mean, haze: float64 (n, 2), see `course`.
+        levelled: Whether predictions are at their level, else up to a constant of the track.
+    """
+
+    face: np.ndarray
+    person: np.ndarray
+    mean: np.ndarray
+    haze: np.ndarray
+    levelled: bool
+
+
+def look_up(features: Features, process: Process, frame: np.ndarray, track: np.ndarray) -> Seen:
+    """What is known of rows, by their frame and track, int (n,) each.
+
+    The course of a track goes over all frames of its shot. Where a prediction is not known at all, it is the mean
+    label, as unsure as predictions differ.
+
+    Raises:
+        MtclarError: The model predicts neither levels nor differences.
+    """
+    n, faces, people = len(frame), features.faces, people_of(features)
+    face, person = np.full(n, -1, np.int64), np.full(n, NOBODY, np.int64)
+    mean, haze = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
+    levelled = True
+    for each in np.unique(track[track != NOBODY]).tolist():
+        own = np.flatnonzero(faces.track == each)
+        span = np.flatnonzero(features.shot == shot_of(features, each))
+        at = faces.frame[own] - span[0]
+        rows = np.flatnonzero(track == each)
+        place = frame[rows] - span[0]
+        inside = (place >= 0) & (place < len(span))
+        rows, place = rows[inside], place[inside]
+        which = np.full(len(span), -1, np.int64)
+        which[at] = own
+        face[rows], person[rows] = which[place], people[each]
+        quality = np.full(len(span), np.nan)
+        quality[at] = faces.quality[own]
+        for d in range(len(DIMENSIONS)):
+            reading = np.full(len(span), np.nan)
+            reading[at] = faces.prediction[own, d]
+            found, unsure = course(process[d].course, features.time_s[span], reading, quality)
+            if np.isnan(faces.head[own, d]).all() and np.isfinite(reading).any():
+                levelled = False
+                found = found - found.mean() + process[d].mean
+            mean[rows, d], haze[rows, d] = found[place], unsure[place]
+    for d in range(len(DIMENSIONS)):
+        unknown = np.isnan(mean[:, d])
+        mean[unknown, d], haze[unknown, d] = process[d].mean, process[d].predicted_sd ** 2
+    return Seen(face, person, mean, haze, levelled)
+
+
+def places(features: Features, seen: Seen, frame: np.ndarray, typical: float, dimension: int) -> Places:
+    """What the process is told of rows in one dimension."""
+    return Places(
+        features.time_s[frame],
+        seen.person,
+        seen.mean[:, dimension],
+        seen.haze[:, dimension],
+        seen.face,
+        features.faces.embedding,
+        typical,
+    )
+
+
+def typical_distance(features: Features, faces: np.ndarray) -> float:
+    """Median distance of the embeddings of two of some faces of the video (rows of them)."""
+    some = faces[:: max(1, len(faces) // 64)]
+    values = features.faces.embedding[some].astype(np.float64)
+    apart = np.linalg.norm(values[:, None] - values, axis=2)[np.triu_indices(len(some), 1)]
+    return max(float(np.median(apart)), 1e-3) if len(apart) else 1.0
+
+
+def bridged(features: Features, rows: Rows, known: np.ndarray, bridge_s: float) -> np.ndarray:
+    """Rows without a face between two of the same track of which something is known and that are close enough (n,).
+
+    Args:
+        features: The video.
+        rows: The rows.
+        known: bool (n,), whether a row shows a face or is an anchor.
+        bridge_s: How far apart, in seconds, the two may be.
+    """
+    at = np.flatnonzero(known)
+    found = np.zeros(len(rows), bool)
+    for before, after in pairwise(at):
+        if after - before > 1 and rows.track[before] == rows.track[after]:
+            apart = features.time_s[rows.frame[after]] - features.time_s[rows.frame[before]]
+            found[before + 1 : after] = 0 <= apart <= bridge_s
+    return found
