@@ -62,7 +62,7 @@ def annotate(
 
     values, sd = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
     weights = np.zeros((n, k, 2), np.float32)
-    noise = getattr(anchors, "noise", np.zeros((k, 2)))
+    noise = anchors.noise
     for d in range(len(DIMENSIONS)):
         model = process[d] if seen.levelled else process[d].unlevelled()
         variances = model.noise**2 / anchors.weights + noise[:, d] ** 2
@@ -112,7 +112,7 @@ def _place(features: Features, rows: Rows, anchors: VideoAnchors) -> tuple[np.nd
         MtclarError: It is not clear of which face an anchor is, there is no such track, or two are of one face and
             frame.
     """
-    named = getattr(anchors, "track", np.full(len(anchors.frames), NOBODY))
+    named = anchors.track
     by_key = {key: row for row, key in enumerate(zip(rows.frame.tolist(), rows.track.tolist(), strict=True))}
     by_frame: dict[int, list[int]] = {}
     for frame, track in by_key:

@@ -52,7 +52,7 @@ def video(tracks: list[tuple[int, np.ndarray, float]], n: int = 30, shots: tuple
 
 def anchors(frames: list[int], labels: list[tuple[float, float]], track: list[int] | None = None) -> VideoAnchors:
     k = len(frames)
-    found = VideoAnchors(np.array(frames, int), np.array(labels, float).reshape(k, 2), np.ones(k), np.ones(k, bool), ())
+    found = VideoAnchors(np.array(frames, int), np.array(labels, float).reshape(k, 2), np.ones(k))
     return found if track is None else replace(found, track=np.array(track))
 
 
