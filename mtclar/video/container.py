@@ -14,7 +14,7 @@ import numpy as np
 
 from mtclar.errors import MtclarError
 from mtclar.video.clock import Clock, descents, read_packets
-from mtclar.video.display import Display, squared
+from mtclar.video.display import Display
 from mtclar.video.frames import Frame, Intervals, Video, VideoFacts
 from mtclar.video.stamps import END_GAP_S, mend
 from mtclar.video.streams import choose, ends_early, packets_of
@@ -58,8 +58,8 @@ class ContainerVideo(Video):
             self._avi_start_s = float((stream.start_time or 0) * stream.time_base) if is_avi else None
             self._clock_turns = container.format.name in ("mpegts", "mpeg") and self._time_base == Fraction(1, 90000)
             self.expected_frames = self._stated_frames or _guess_frames(container, stream, self._fps)
-            width, height = squared(context.width or 0, context.height or 0, self._sars[0] or Fraction(1))
-        self._display = Display(path.name, self._warn, (width, height))
+            self._coded_size = (context.width, context.height)
+        self._first = Display(path.name, self._warn)
         self._times: np.ndarray | None = None
         self._vary: bool | None = None
         self._whole = True
@@ -69,14 +69,15 @@ class ContainerVideo(Video):
 
     @property
     def facts(self) -> VideoFacts:
-        clock, display = self._clock, self._display
+        clock, first = self._clock, self._first
         start = clock.pts[0] if len(clock.pts) else None
         complete = self._times is not None
+        width, height = first.size or self._coded_size
         return VideoFacts(
-            width=display.size[0],
-            height=display.size[1],
-            rotation=display.rotation,
-            mirrored=display.mirrored,
+            width=width,
+            height=height,
+            rotation=first.rotation,
+            mirrored=first.mirrored,
             time_base=f"{self._time_base.numerator}/{self._time_base.denominator}",
             start_time=None if start is None else round(start),
             nominal_fps=self._fps,
@@ -85,11 +86,11 @@ class ContainerVideo(Video):
             codec=self._codec,
             sha256=self.sha256,
             warnings=self.warnings,
-            sar=f"{display.sar.numerator}/{display.sar.denominator}",
+            sar=f"{first.sar.numerator}/{first.sar.denominator}",
             media_offset_s=0.0 if start is None else self._offset_s(float(start)),
             stream=self._stream,
             stamps_mended=clock.mended,
-            **display.colour,
+            **first.colour,
         )
 
     def timeline(self) -> np.ndarray:
@@ -142,10 +143,13 @@ class ContainerVideo(Video):
 
     def _look(self, first: Any, stream: Any) -> None:
         """Takes note of what the first picture states about itself."""
-        self._display.look(first, self._sar(stream))
+        self._first.look(first, self._sar(stream))
 
     def _sar(self, stream: Any) -> Fraction | None:
-        """The sample aspect ratio of the container, unless the pictures have changed theirs."""
+        """The sample aspect ratio of the container, unless the pictures have changed theirs.
+
+        PyAV tells that of the picture decoded last, a few frames ahead of the one shown.
+        """
         now = stream.codec_context.sample_aspect_ratio
         stated, coded = self._sars
         return now if now and now != coded else stated
@@ -153,7 +157,7 @@ class ContainerVideo(Video):
     def _read(self) -> Iterator[Frame]:
         """Yields the frames; those before a damaged place are kept, and the damage becomes a warning."""
         clock = self._clock
-        display = self._display = Display(self.path.name, self._warn, self._display.size)
+        display = Display(self.path.name, self._warn, self._first.size)
         seen, times, odd = Intervals(), array("d"), 0
         with _open(self.path) as container:
             stream = container.streams[self._stream]

@@ -29,16 +29,16 @@ class Display:
     that whatever is carried from frame to frame (boxes, crops, sizes of faces) means the same in all of them.
 
     Attributes:
-        size: Width and height of the pictures shown.
+        size: Width and height of the pictures shown; None before the first.
         rotation: Degrees clockwise by which the last picture was turned.
         mirrored: Whether it was mirrored before that.
         sar: Width of a stored pixel over its height, of the last picture.
     """
 
-    def __init__(self, name: str, warn: Callable[[str], None], size: tuple[int, int] = (0, 0)) -> None:
-        """`warn` takes what has to be said of the file `name`; `size` is what to say before the first picture."""
+    def __init__(self, name: str, warn: Callable[[str], None], size: tuple[int, int] | None = None) -> None:
+        """`warn` takes what has to be said of the file `name`; `size` is that of the first picture, if it is known."""
         self._name, self._warn = name, warn
-        self.size, self._size_known = size, False
+        self.size = size
         self.rotation, self.mirrored = 0, False
         self.sar = Fraction(1)
         self._changed = False
@@ -64,13 +64,14 @@ class Display:
         width, height = self.look(decoded, sar)
         image = upright(self._rgb(decoded, width, height), self.rotation, self.mirrored)
         size = (image.shape[1], image.shape[0])
-        if size != self.size and not self._changed:
+        first = self.size or size
+        if size != first and not self._changed:
             self._changed = True
             self._warn(
                 f"{self._name}: the size of the pictures changes, first to {size[0]}x{size[1]} at frame {index}; all "
-                f"frames are shown at the size of the first, {self.size[0]}x{self.size[1]}."
+                f"frames are shown at the size of the first, {first[0]}x{first[1]}."
             )
-        return fitted(image, self.size)
+        return fitted(image, first)
 
     def look(self, decoded: Any, sar: Fraction | None) -> tuple[int, int]:
         """Takes note of what a picture states about itself, and returns its width and height with square pixels."""
@@ -95,9 +96,8 @@ class Display:
         matrix = -1 if decoded.format.is_rgb else decoded.colorspace
         self._stated = (decoded.color_trc, decoded.color_primaries, matrix, decoded.color_range)
         width, height = squared(decoded.width, decoded.height, self.sar)
-        if not self._size_known:
+        if self.size is None:
             self.size = (height, width) if self.rotation % 180 else (width, height)
-            self._size_known = True
         return width, height
 
     def _rgb(self, decoded: Any, width: int, height: int) -> np.ndarray:

@@ -91,19 +91,20 @@ def ends_early(path: Path) -> bool:
             head = file.read(16)
             file.seek(0)
             if head[4:8] in _BOXES:
-                return any(end > size for end in _boxes(file, size))
+                return any(end > size + _SLACK for end in _boxes(file, size))
             if head.startswith(b"\x1aE\xdf\xa3"):
-                return any(end > size for end in _elements(file))
+                return any(end > size + _SLACK for end in _elements(file))
             if head.startswith(b"RIFF"):
-                return any(end > size for end in _riffs(file, size))
+                return any(end > size + _SLACK for end in _riffs(file, size))
             if head == _ASF_HEADER:
-                return any(end > size for end in _objects(file, size))
+                return any(end > size + _SLACK for end in _objects(file, size))
     except (OSError, struct.error):
         pass
     return False
 
 
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"moof", b"styp", b"sidx", b"mfra", b"free", b"skip", b"wide", b"pnot"})
+_SLACK = 64  # some programs count a header twice
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 
 

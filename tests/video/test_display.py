@@ -130,6 +130,21 @@ def test_pixels_of_an_impossible_shape_are_taken_to_be_square_and_said(tmp_path)
     assert "20:1" in facts.warnings[0]
 
 
+def test_pixels_that_change_their_shape_in_the_middle_are_shown_at_the_first_size(tmp_path):
+    """As recordings of television do where a film begins."""
+    parts = []
+    for k, sar in enumerate((Fraction(1, 1), Fraction(2, 1))):
+        flat = [np.full((96, 160), 200, np.uint8)] + [np.full((48, 80), 128, np.uint8)] * 2
+        parts.append(write_planes(tmp_path / f"{k}.ts", flat, "yuv420p", codec="libx264", sar=sar, frames=30))
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames, facts = read(tmp_path / "both.ts")
+    assert {frame.image.shape for frame in frames} == {(96, 160, 3)}
+    assert Fraction(facts.sar) == 1
+    assert extent(frames[10].image) == (160, 96)
+    assert extent(frames[50].image) == (160, 48)
+    assert any("320x96 at frame" in warning for warning in facts.warnings)
+
+
 def test_a_turned_video_with_wide_pixels_is_stretched_before_it_is_turned(tmp_path):
     with av.open(str(tmp_path / "t.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
