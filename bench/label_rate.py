@@ -16,6 +16,7 @@ other work away.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -132,21 +133,21 @@ def stages(clip: Path, scratch: Path, rounds: int) -> dict[str, tuple[float, flo
     return best
 
 
-def command_s(clip: Path, code: Path, scratch: Path, *more: str) -> float:
+def command_s(clip: Path, code: Path, scratch: Path) -> float:
     """Seconds that `mtclar label` of the code in a folder takes, with nothing known of the clip before."""
     for folder in ("out", "cache"):
         shutil.rmtree(scratch / folder, ignore_errors=True)
     environment = {**os.environ, "PYTHONPATH": str(code), "MTCLAR_CACHE": str(scratch / "cache")}
-    command = [sys.executable, "-m", "mtclar", "label", clip, "--out", scratch / "out", "--quiet", *more]
+    command = [sys.executable, "-m", "mtclar", "label", clip, "--out", scratch / "out", "--quiet"]
     start = time.perf_counter()
     subprocess.run(command, cwd=code, env=environment, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
-def rate(short: Path, long: Path, frames: int, code: Path, scratch: Path, rounds: int, *more: str) -> float:
+def rate(short: Path, long: Path, frames: int, code: Path, scratch: Path, rounds: int) -> float:
     """Frames a second of the command, the start not counted."""
-    long_s = min(command_s(long, code, scratch, *more) for _ in range(rounds))
-    return frames / (long_s - min(command_s(short, code, scratch, *more) for _ in range(rounds)))
+    long_s = min(command_s(long, code, scratch) for _ in range(rounds))
+    return frames / (long_s - min(command_s(short, code, scratch) for _ in range(rounds)))
 
 
 def main() -> None:
@@ -173,20 +174,23 @@ def main() -> None:
             f"whole over ideal {ideal / found['whole'][0]:.2f} (aim: at least 0.85), "
             f"of what all cores took {work / found['whole'][1]:.2f}"
         )
-        if not given.earlier:
-            return
-        short = make_clip(scratch / "short.mp4", max(given.frames // 8, 10), given.sample)
-        more = given.frames - max(given.frames // 8, 10)
-        model = ("--model", str(ROOT / "mtclar" / "shipped" / "default"))
-        old = scratch / "earlier"
-        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", old, given.earlier], cwd=ROOT, check=True)
-        try:
-            rates = [rate(short, clip, more, code, scratch, given.rounds, *model) for code in (old, ROOT)]
-        finally:
-            subprocess.run(["git", "worktree", "remove", "--force", old], cwd=ROOT, check=True)
-        print(
-            f"earlier {rates[0]:.1f} frames/s, now {rates[1]:.1f}: {rates[1] / rates[0]:.2f} times (aim: at least 2.5)"
-        )
+        if given.earlier:
+            beside_earlier(clip, given, scratch)
+
+
+def beside_earlier(clip: Path, given: argparse.Namespace, scratch: Path) -> None:
+    """Prints the rate of this code and of an earlier commit, each with the model that came with it."""
+    few = max(given.frames // 8, 10)
+    short, old = make_clip(scratch / "short.mp4", few, given.sample), scratch / "earlier"
+    added = subprocess.run(["git", "worktree", "add", "--quiet", "--detach", old, given.earlier], cwd=ROOT, check=False)
+    if added.returncode or importlib.util.find_spec("dlib") is None:
+        print("earlier: not measured; that needs the history of the repository and the package dlib-bin")
+        return
+    try:
+        rates = [rate(short, clip, given.frames - few, code, scratch, given.rounds) for code in (old, ROOT)]
+    finally:
+        subprocess.run(["git", "worktree", "remove", "--force", old], cwd=ROOT, check=True)
+    print(f"earlier {rates[0]:.1f} frames/s, now {rates[1]:.1f}: {rates[1] / rates[0]:.2f} times (aim: at least 2.5)")
 
 
 if __name__ == "__main__":
