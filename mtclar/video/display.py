@@ -10,14 +10,26 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorTrc
 
 from mtclar.errors import MtclarError
 from mtclar.video.hdr import HLG, PQ, WIDE, table_for, to_sdr
 
 _WIDEST = 8
 """A pixel is not believed to be more than this times as wide as high, or as high as wide."""
-_UNSPECIFIED = 2  # ITU-T H.273, of primaries, transfer and matrix alike
+# Numbers of ITU-T H.273
+_UNSPECIFIED = 2  # primaries, transfer and matrix alike
+_MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m", 9: "bt2020"}
+_OTHER_MATRICES = {
+    8: "ycgco",
+    10: "bt2020 of constant luminance",
+    11: "smpte2085",
+    12: "derived",
+    13: "derived of constant luminance",
+    14: "ictcp",
+    15: "ipt-c2",
+}
+_UNUSUAL = {8: "linear", 9: "logarithmic", 10: "logarithmic", 17: "smpte428"}  # transfers
 _SD = (1280, 576)
 """Pictures of at least this width, or of more than this height, that do not name their matrix have that of BT.709."""
 
@@ -51,7 +63,7 @@ class Display:
         return {
             "transfer": _named(ColorTrc, transfer),
             "primaries": _named(ColorPrimaries, primaries),
-            "matrix": _named(Colorspace, matrix) if matrix >= 0 else "rgb",
+            "matrix": "rgb" if matrix < 0 else (_MATRICES | _OTHER_MATRICES).get(matrix, "unspecified"),
             "range": {1: "limited", 2: "full"}.get(span, "unspecified"),
         }
 
@@ -108,6 +120,11 @@ class Display:
         unnamed = decoded.colorspace == _UNSPECIFIED and not decoded.format.is_rgb
         if unnamed and (width >= _SD[0] or height > _SD[1]):
             options["src_colorspace"] = "ITU709"
+        if decoded.colorspace in _OTHER_MATRICES:
+            options["src_colorspace"] = "BT2020"
+            self._not_converted("matrix", _OTHER_MATRICES[decoded.colorspace])
+        if decoded.color_trc in _UNUSUAL:
+            self._not_converted("transfer", _UNUSUAL[decoded.color_trc])
         transparent = _has_alpha(decoded.format.name)
         try:
             image = decoded.to_ndarray(format="rgba" if transparent else "rgb24", **options)
@@ -129,6 +146,12 @@ class Display:
         else:
             self._warn(f"{self._name}: the video's colours ({WIDE[decoded.color_primaries]}) were converted to BT.709.")
         return to_sdr(image, table)
+
+    def _not_converted(self, what: str, name: str) -> None:
+        self._warn(
+            f"{self._name}: the colours are not right, because their {what} ({name}) is not known here; convert the "
+            "file to BT.709."
+        )
 
     def _on_black(self, image: np.ndarray) -> np.ndarray:
         """RGB of an RGBA picture before a black ground."""

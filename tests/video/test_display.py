@@ -42,6 +42,7 @@ def test_colours_follow_the_matrix_and_the_range_that_the_file_states(tmp_path, 
     frames, facts = read(path)
     assert np.abs(frames[0].image.reshape(-1, 3).astype(int) - COLOUR).max() <= 2
     assert facts.range == ("full" if full else "limited")
+    assert facts.matrix == {1: "bt709", 6: "smpte170m", 9: "bt2020"}[matrix]
     assert facts.warnings == ()
 
 
@@ -62,6 +63,16 @@ def test_hdr_is_mapped_to_an_ordinary_screen_and_said(tmp_path, transfer, white,
     assert 235 <= frames[0].image.min() <= frames[0].image.max() <= 250
     assert says in facts.warnings[0]
     assert (facts.transfer, facts.primaries) == ({16: "smpte2084", 18: "arib_std_b67"}[transfer], "bt2020")
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"), [({"colorspace": 8}, "matrix (ycgco)"), ({"color_trc": 8}, "transfer (linear)")]
+)
+def test_colours_that_cannot_be_converted_are_shown_somehow_and_said(tmp_path, stated, says):
+    path = write_planes(tmp_path / "c.mkv", planes([0.5] * 3, 1, False), "yuv444p", colours=stated)
+    frames, facts = read(path)
+    assert frames[0].image.shape == (48, 64, 3)
+    assert says in facts.warnings[0]
 
 
 def test_grey_pictures_are_read_as_rgb(tmp_path):
