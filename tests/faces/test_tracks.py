@@ -97,16 +97,15 @@ def test_another_person_who_comes_where_one_has_left_is_another_track():
     assert len(tracks.number) == 2
 
 
-def test_a_face_of_which_the_detector_is_unsure_is_kept_but_does_not_begin_a_track():
+def test_a_face_of_which_detectors_are_unsure_is_kept_but_begins_a_track_only_with_a_mesh():
     people = [[box(100)] for _ in range(40)]
-    unsure = {(frame, 0) for frame in range(10, 40)}
-    blind = {("careful", frame, 0) for frame in range(10, 40)}
-    told, _ = watch(World(people, unsure=unsure, blind=blind, meshless={0}))
+    unsure = {(frame, 0) for frame in range(25, 40)}
+    told, _ = watch(World(people, unsure=unsure, meshless={0}))
     assert [frame for frame, _ in told] == list(range(40))
-    everywhere = {("careful", frame, 0) for frame in range(40)}
-    told, tracks = watch(World(people, unsure={(frame, 0) for frame in range(40)}, blind=everywhere))
-    assert not told
-    assert not tracks.number
+    always = {(frame, 0) for frame in range(40)}
+    assert watch(World(people, unsure=always, meshless={0})) == ([], Tracks({}, ()))
+    told, _ = watch(World(people, unsure=always))
+    assert [frame for frame, _ in told] == list(range(40))
 
 
 def test_where_the_quick_detector_loses_a_face_the_careful_one_finds_it_again():
@@ -177,6 +176,14 @@ def test_faces_that_lie_are_found_in_the_picture_turned_and_said(turn):
     assert all(seen.turn == turn and overlap(seen.face, world.people[frame][0]) > 0.95 for frame, seen in told)
     assert len(tracks.notes) == 1
     assert f"turned by {turn} degrees clockwise" in tracks.notes[0]
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_face_that_lies_and_is_found_all_the_same_is_turned_upright_from_the_first_frame_on(turn):
+    world = World([[box(100 + i)] for i in range(30)], turn=turn, any_turn=True)
+    told, _ = watch(world)
+    assert [frame for frame, _ in told] == list(range(30))
+    assert all(seen.turn == turn and overlap(seen.face, world.people[frame][0]) > 0.95 for frame, seen in told)
 
 
 def test_the_crop_of_a_face_that_lies_is_turned_upright():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class World:
     false: dict[tuple[str, int], list[Face]] = field(default_factory=dict)
     backwards: bool = False
     turn: int = 0
+    any_turn: bool = False  # whether detectors see faces that lie
     calls: dict[str, int] = field(default_factory=lambda: {"quick": 0, "careful": 0, "fit": 0, "follow": 0})
 
     def picture(self, frame: int) -> np.ndarray:
@@ -64,7 +65,7 @@ class World:
 
     def detector(self, name: str) -> Sees:
         """The detector `quick` or `careful`."""
-        return Sees(self, name)
+        return Sees(self, name, {"quick": "full-range", "careful": "centerface"}[name])
 
 
 @dataclass
@@ -72,6 +73,7 @@ class Sees:
     """A detector of a world."""
 
     world: World
+    part: str
     name: str
     threshold: float = 0.6
 
@@ -79,18 +81,15 @@ class Sees:
     def identity(self) -> dict[str, Any]:
         return {"name": self.name}
 
-    def detect(self, picture: np.ndarray) -> list[Face]:
-        return [face for face in self.proposals(picture, 0.0) if face.score >= self.threshold]
-
     def proposals(self, picture: np.ndarray, threshold: float) -> list[Face]:
-        self.world.calls[self.name] += 1
+        self.world.calls[self.part] += 1
         frame, by = frame_and_turn(picture)
         found = [
-            Face(*face.box, 0.4 if (frame, person) in self.world.unsure and self.name == "quick" else 0.9)
-            for person, face in self.world.faces(picture, self.name)
-            if by == self.world.turn
+            Face(*face.box, 0.4 if (frame, person) in self.world.unsure else 0.9)
+            for person, face in self.world.faces(picture, self.part)
+            if by == self.world.turn or self.world.any_turn
         ]
-        found += self.world.false.get((self.name, frame), [])
+        found += self.world.false.get((self.part, frame), [])
         found = [face for face in found if face.score >= threshold]
         return found[::-1] if self.world.backwards else found
 
@@ -107,7 +106,9 @@ class Lays:
 
     def fit_all(self, picture: np.ndarray, faces: Sequence[Face]) -> list[Mesh]:
         self.world.calls["fit"] += len(faces)
-        return [self._on(picture, face) for face in faces]
+        upright = frame_and_turn(picture)[1] == self.world.turn
+        meshes = [self._on(picture, face) for face in faces]
+        return meshes if upright else [replace(mesh, presence=0.6 * mesh.presence) for mesh in meshes]
 
     def follow_all(self, picture: np.ndarray, meshes: Sequence[Mesh]) -> list[Mesh]:
         self.world.calls["follow"] += len(meshes)
