@@ -249,6 +249,7 @@ class ExtractSettings(Section):
     detect_every: Positive
     lost_after_s: Annotated[float, Field(ge=0)]
     steady_s: Annotated[float, Field(ge=0)]
+    identity: bool
     fps: Annotated[float, Field(gt=0)]
     cache_gb: Annotated[float, Field(ge=0)]
 

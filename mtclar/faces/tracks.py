@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from mtclar.faces.centerface import CenterFaceDetector
 from mtclar.faces.detect import Face, overlap
 from mtclar.faces.finder import Finder, Found, Meshes, Picture, Proposes, turn_of, turned
 from mtclar.faces.geometry import box_of_mesh
+from mtclar.faces.identity import MEANING, FaceRecogniser, Identities
 from mtclar.faces.mesh import Mesh, MeshModel
 from mtclar.faces.models import PRESENT, SAME, THRESHOLDS
 from mtclar.faces.steady import Steady
@@ -72,6 +73,9 @@ class TrackSettings(Protocol):
     @property
     def steady_s(self) -> float: ...
 
+    @property
+    def identity(self) -> bool: ...
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -104,10 +108,12 @@ class Tracks:
         number: The final number of each track that is kept, by the one of `Seen`; in the order of their first
             frames, on one frame the largest face first.
         notes: What a reader of the labels should know, one sentence each.
+        person: Name of the person that a track shows, by the final number, where tracks are joined over cuts.
     """
 
     number: dict[int, int]
     notes: tuple[str, ...]
+    person: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
@@ -189,9 +195,17 @@ class Tracker:
         number = tracker.finish().number
     """
 
-    def __init__(self, s: TrackSettings, quick: Proposes, careful: Proposes, meshes: Meshes) -> None:
-        """`quick` looks often, `careful` where it matters, `meshes` lays and follows the meshes."""
-        self._s, self._finder = s, Finder(quick, careful, meshes)
+    def __init__(
+        self,
+        s: TrackSettings,
+        quick: Proposes,
+        careful: Proposes,
+        meshes: Meshes,
+        identities: Identities | None = None,
+    ) -> None:
+        """`quick` looks often, `careful` where it matters, `meshes` lays and follows the meshes; `identities` joins
+        tracks over cuts."""
+        self._s, self._finder, self._identities = s, Finder(quick, careful, meshes), identities
         self._tracks: list[_Track] = []
         self._records: list[_Record] = []
         self._shots: list[_Shot] = []
@@ -206,7 +220,8 @@ class Tracker:
     def identity(self) -> dict[str, Any]:
         """What the tracks follow from besides the frames."""
         names = ("detect_every", "lost_after_s", "steady_s")
-        return {**self._finder.identity, **{name: getattr(self._s, name) for name in names}}
+        people = {"people": self._identities.identity} if self._identities else {}
+        return {**self._finder.identity, **people, **{name: getattr(self._s, name) for name in names}}
 
     def push(self, index: int, time_s: float, picture: Picture, new_shot: bool) -> list[Seen]:
         """Takes the next frame.
@@ -235,6 +250,10 @@ class Tracker:
             self._detected = index
             self._detect(picture, time_s, searching)
         self._before_s = time_s
+        if self._identities:
+            mistakable = self._mistakable()
+            here = {t.number: None if t.number in mistakable else t.mesh for t in self._tracks if not t.lost}
+            self._identities.take(here, picture, time_s)
         return [self._told(t, time_s) for t in self._tracks if not t.lost]
 
     def finish(self) -> Tracks:
@@ -251,7 +270,10 @@ class Tracker:
             notes.append(
                 f"{self._crowded} frames may show more than {MOST_FACES} faces; the {MOST_FACES} largest are followed."
             )
-        return Tracks(number, tuple(notes))
+        if self._identities is None:
+            return Tracks(number, tuple(notes))
+        people = self._identities.people(kept)
+        return Tracks(number, (*notes, MEANING), {number[old]: name for old, name in people.items()})
 
     def _resize(self, width: int, height: int) -> None:
         if self._size not in ((0, 0), (width, height)):
@@ -418,12 +440,16 @@ class Tracker:
                 a.look, b.look = b.look, a.look
                 a.steady, b.steady = b.steady, a.steady
                 seen[a.number], seen[b.number] = a, b
-        mistakable = frozenset[int]().union(*self._near)
+        mistakable = self._mistakable()
         for t in held:
             if t.number not in mistakable:
                 now = _look(picture, t.face, looks)
                 mixed = now if t.look is None else 0.9 * t.look + 0.1 * now
                 t.look = (mixed / max(float(np.linalg.norm(mixed)), 1e-9)).astype(np.float32)
+
+    def _mistakable(self) -> frozenset[int]:
+        """The tracks of which it is not sure at the moment who they are."""
+        return frozenset[int]().union(*self._near)
 
     def _told(self, t: _Track, time_s: float) -> Seen:
         record = self._records[t.number]
@@ -446,10 +472,13 @@ def open_tracker(s: TrackSettings, threads: int = 1) -> Tracker:
     Args:
         s: The section `extract` of params.yaml.
         threads: Of ONNX Runtime.
+
+    Raises:
+        MtclarError: `extract.identity` is on, and the extra `identity` is not installed.
     """
     quick = BlazeDetector("full-range", threshold=THRESHOLDS["full-range"], threads=threads)
     careful = CenterFaceDetector(threshold=THRESHOLDS["centerface"], threads=threads)
-    return Tracker(s, quick, careful, MeshModel(threads))
+    return Tracker(s, quick, careful, MeshModel(threads), Identities(FaceRecogniser()) if s.identity else None)
 
 
 def _strange(t: _Track, face: Face, picture: Picture, time_s: float) -> float:

@@ -121,6 +121,7 @@ def extract(
         video={"name": video.path.name, **facts, "embedded_on": getattr(predictor, "runs_on", "CPU")},
         identity=identity(predictor, s),
         notes=notes,
+        person=tracks.person,
         face_pictures=embedder.pictures(tracks.number),
         shot_pictures=pictures,
     )

@@ -24,6 +24,7 @@ class Settings:
     detect_every: int = 5
     lost_after_s: float = 2.0
     steady_s: float = 0.0
+    identity: bool = False
 
 
 @dataclass
