@@ -121,7 +121,7 @@ class Display:
         if unnamed and (width >= _SD[0] or height > _SD[1]):
             options["src_colorspace"] = "ITU709"
         if decoded.colorspace in _OTHER_MATRICES:
-            options["src_colorspace"] = "BT2020"
+            options["src_colorspace"] = "ITU709"
             self._not_converted("matrix", _OTHER_MATRICES[decoded.colorspace])
         if decoded.color_trc in _UNUSUAL:
             self._not_converted("transfer", _UNUSUAL[decoded.color_trc])

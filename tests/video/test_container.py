@@ -1,5 +1,6 @@
 """Time stamps, streams and ends of files in trouble, each made here; what is right follows from how it was made."""
 
+import json
 from fractions import Fraction
 
 import av
@@ -8,7 +9,7 @@ import pytest
 from make_video import number, numbered, restamped, write_planes, write_streams, write_video
 
 from mtclar.errors import MtclarError
-from mtclar.video import open_video
+from mtclar.video import VideoFacts, open_video
 
 CFR = [40 * i for i in range(100)]
 HOUR = 3_600_000
@@ -202,6 +203,12 @@ def test_a_cover_is_no_choice(tmp_path):
     _, _, facts, _ = read(path)
     assert not covers[facts.stream]
     assert (facts.width, facts.warnings) == (160, ())
+
+
+def test_facts_survive_json(tmp_path):
+    _, _, facts, _ = read(write_video(tmp_path / "v.mkv", CFR, rotation=-90))
+    again = json.loads(json.dumps(facts.as_dict(), allow_nan=False))
+    assert VideoFacts(**again | {"warnings": tuple(again["warnings"])}) == facts
 
 
 def test_a_video_of_one_frame_says_that_there_is_one_row(tmp_path):
