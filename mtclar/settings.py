@@ -259,7 +259,7 @@ class LabelSettings(Section):
 
     fusion: Fusion
     time_scale_s: Annotated[float, Field(gt=0)]
-    subject: Annotated[str, Field(pattern=r"^(largest|central|all|track \d+)$")]
+    subject: Annotated[str, Field(pattern=r"^(auto|largest|central|all|track \d+)$")]
     bridge_s: Annotated[float, Field(ge=0)]
     low_quality: Annotated[float, Field(ge=0, le=1)]
     thumbnails: Positive

@@ -7,9 +7,16 @@ from pathlib import Path
 import numpy as np
 from make_video import numbered, with_face
 
+from mtclar.labelling.intervals import Multiples
+from mtclar.labelling.nominal import nominal
 from mtclar.settings import load_settings
 
-CALIBRATION = {"valence": 0.25, "arousal": 0.1, "coverage": 0.9}
+CALIBRATION = {
+    "coverage": 0.9,
+    "process": nominal().to_dict(),
+    "multiples": Multiples(np.array([0.0, 1.0, 10.0]), np.array([[2.0, 1.5], [1.6, 1.2], [1.0, 1.0]])).to_dict(),
+}
+"""What a toy model's evaluation has measured."""
 TIMES_MS = [0, 40, 80, 130, 170, 200, 260, 300, 400, 440, 480, 520]
 GONE = range(8, 12)
 
@@ -19,9 +26,7 @@ def picture(index: int) -> np.ndarray:
     return numbered(index, 288, 192) if index in GONE else with_face(0.6 + 0.05 * index)
 
 
-PLAIN = load_settings(overrides=["label.fusion=time"]).label
-"""A fusion that needs nothing from the model's calibration."""
-EXTRACT = load_settings().extract
+PLAIN, EXTRACT = load_settings().label, load_settings().extract
 
 
 def write_anchors(folder: Path, *lines: str) -> Path:

@@ -10,21 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bright_clip import CALIBRATION
 from make_video import with_face, write_video
 from toy_bundle import toy_bundle
 from toy_checkout import track
 
-from mtclar.evaluation.kriging_fit import START
-from mtclar.labelling.kriging import Kriging
-
 HEAVY = ("torch", "mlflow", "kfp", "kornia", "dvc", "great_expectations", "vtk", "onnx", "scipy")
-CALIBRATION = {
-    "valence": 0.2,
-    "arousal": 0.2,
-    "coverage": 0.9,
-    "kriging": Kriging(START, START).to_dict(),
-    "multiples": {"valence": 2.0, "arousal": 1.5},
-}
 
 
 def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ from mtclar.errors import MtclarError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
 """Where a row's label comes from: a person; the model and anchors; the model alone; anchors and faces around a frame
@@ -106,10 +107,12 @@ class Labels:
     def columns(self, video_id: str = "") -> dict[str, np.ndarray]:
         """The columns of `mtclar.data.tables.LABELS`, (n,) each."""
         names = [str(frame) for frame in self.anchors.tolist()]
+        track = self.track.astype(object)
+        track[self.track < 0] = None
         used = [" ".join([names[k] for k in self.used(row).tolist()]) for row in range(len(self))]
         return {
             "video_id": np.full(len(self), video_id, object),
-            "track_id": self.track,
+            "track_id": track,
             "person_id": self.person,
             "frame": self.frame,
             "pts": self.pts,
@@ -137,4 +140,26 @@ class Labels:
         """The labels as a table with the columns of `mtclar.data.tables.LABELS`."""
         import pandas as pd
 
-        return pd.DataFrame(self.columns(video_id))
+        return pd.DataFrame(self.columns(video_id)).astype({"track_id": "Int64"})
+
+    def plot(self, track: int | None = None, *, width_in: float = 7.0, height_in: float = 3.6) -> Figure:
+        """Draws valence and arousal over time with their band, anchors and cuts, fit to be printed.
+
+        Args:
+            track: Which face, where several are labelled; None for the only one.
+            width_in, height_in: Of the figure, in inches.
+
+        Returns:
+            A matplotlib figure: `labels.plot().savefig("labels.pdf")` writes it, a notebook shows it.
+
+        Raises:
+            MtclarError: Several faces are labelled and `track` names none, or one that is not there.
+        """
+        from mtclar.labelling.drawing import figure_of
+
+        rows = np.arange(len(self)) if track is None else np.flatnonzero(self.track == track)
+        if not len(rows) or len(np.unique(self.frame[rows])) < len(rows):
+            there = ", ".join(str(number) for number in np.unique(self.track).tolist() if number >= 0)
+            raise MtclarError(f"expected the track of one face to draw, got {track}; labelled are the tracks {there}.")
+        columns = {name: values[rows] for name, values in self.columns().items()}
+        return figure_of(columns, width_in=width_in, height_in=height_in)

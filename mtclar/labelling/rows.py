@@ -7,14 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from mtclar.errors import MtclarError
 from mtclar.features import Features
+from mtclar.features.subjects import NOBODY, subjects
 from mtclar.labelling.course import course
 from mtclar.labelling.hyper import DIMENSIONS, Process
 from mtclar.labelling.process import Places
-
-NOBODY = -1
-"""The track of a row where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,54 +33,21 @@ class Rows:
 
 
 def rows_of(features: Features, subject: str) -> Rows:
-    """The rows for a subject.
+    """The rows for a subject, see `mtclar.features.subjects`.
 
-    `largest` and `central` label one face of each shot, a row a frame: that of the largest boxes, or the nearest to the
-    middle of the picture, over all frames of the shot together. `track N` labels the person of one track, a row a
-    frame. `all` labels every track, a row for each frame of its shot.
+    One subject gets a row a frame. Of `all`, each has rows for the frames of its shots.
 
     Raises:
         MtclarError: The subject is not understood, or there is no such track.
     """
-    n, tracks = len(features), features.tracks
-    if subject == "all":
-        spans = [np.flatnonzero(features.shot == shot_of(features, track)) for track in tracks]
-        frames = np.concatenate([*spans, np.empty(0, np.int64)]).astype(np.int64)
-        return Rows(
-            frames, np.repeat(np.array(tracks, np.int64), [len(span) for span in spans]), np.ones(len(frames), bool)
-        )
-    if subject in ("largest", "central"):
-        chosen = [_foremost(features, subject, shot) for shot in range(int(features.shot.max(initial=-1)) + 1)]
-        track = np.array(chosen, np.int64)[features.shot] if n else np.empty(0, np.int64)
-        return Rows(np.arange(n), track, np.ones(n, bool))
-    kind, _, number = subject.partition(" ")
-    if kind != "track" or not number.isdecimal():
-        raise MtclarError(f"label.subject is '{subject}', expected largest, central, all, or track and its number.")
-    if int(number) not in tracks:
-        listed = ", ".join(map(str, tracks)) or "none"
-        raise MtclarError(f"label.subject is '{subject}', but the video's tracks are: {listed}.")
-    person = people_of(features)
-    own = [track for track in tracks if person[track] == person[int(number)]]
-    track = np.full(n, NOBODY, np.int64)
-    for each in own:
-        track[features.shot == shot_of(features, each)] = each
-    return Rows(np.arange(n), track, track != NOBODY)
-
-
-def _foremost(features: Features, subject: str, shot: int) -> int:
-    """The track of a shot that is the largest or the most central, `NOBODY` where it shows none."""
-    faces = features.faces
-    here = features.shot[faces.frame] == shot
-    if not here.any():
-        return NOBODY
-    box = faces.box[here].astype(np.float64)
-    if subject == "largest":
-        value = box[:, 2] * box[:, 3]
-    else:
-        middle = np.array([features.video.get("width") or 0, features.video.get("height") or 0]) / 2
-        value = 1 / (1 + np.linalg.norm(box[:, :2] + box[:, 2:] / 2 - middle, axis=1))
-    tracks, place = np.unique(faces.track[here], return_inverse=True)
-    return int(tracks[np.argmax(np.bincount(place, value))])
+    found, frames = subjects(features, subject), np.arange(len(features))
+    if subject != "all":
+        track = found[0].track
+        return Rows(frames, track, track != NOBODY if subject.startswith("track") else np.ones(len(frames), bool))
+    here = [np.flatnonzero(each.track != NOBODY) for each in found]
+    nothing = np.empty(0, np.int64)
+    track = np.concatenate([*(each.track[some] for each, some in zip(found, here, strict=True)), nothing])
+    return Rows(np.concatenate([*here, nothing]), track, np.ones(len(track), bool))
 
 
 def shot_of(features: Features, track: int) -> int:

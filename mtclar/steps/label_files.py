@@ -9,20 +9,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mtclar import __version__
 from mtclar.data.anchors import Anchors, VideoAnchors
 from mtclar.data.tables import LABELS
 from mtclar.features import Features
 from mtclar.features.extract import Predictor
-from mtclar.labelling.kriging import DIMENSIONS
+from mtclar.labelling.labels import SOURCES, STATUSES
 from mtclar.report.label_page import Columns
 from mtclar.settings import LabelSettings
 
 SCHEMA_VERSION = 1
-SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
-"""Where a row's label comes from: `zero-shot` is the model without any anchor."""
 
 
 def write_csv(columns: Columns, path: Path) -> None:
@@ -73,8 +69,6 @@ def side_facts(
 ) -> dict[str, Any]:
     """What a reader of the labels must know, as NAME.va.json and the Parquet file's metadata hold it."""
     known = predictor.calibration or {}
-    if not len(placed.frames):
-        known = known | {key: (known.get("zero_shot") or {}).get(key) for key in DIMENSIONS}
     seen = {key: value for key, value in features.video.items() if key != "name"}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -84,8 +78,8 @@ def side_facts(
         **seen,
         "va_range": [-1.0, 1.0],
         "model": model_facts(predictor),
-        "band": {key: float(value) for key, value in known.items() if _is_number(value)},
-        "fusion": {"method": s.fusion, "time_scale_s": s.time_scale_s},
+        "subject": s.subject,
+        "band": {key: known[key] for key in ("coverage", "multiples") if key in known},
         "extraction": features.identity,
         "anchors_file": None if marks is None else marks.path.name,
         "anchors_sha256": None if marks is None else hashlib.sha256(marks.path.read_bytes()).hexdigest(),
@@ -96,20 +90,16 @@ def side_facts(
                 "valence": float(valence),
                 "arousal": float(arousal),
                 "weight": float(weight),
-                **({} if own else {"foreign": True}),
+                "track_id": int(track) if track >= 0 else None,
             }
-            for frame, (valence, arousal), weight, own in zip(
-                placed.frames, placed.labels, placed.weights, placed.own, strict=True
+            for frame, (valence, arousal), weight, track in zip(
+                placed.frames, placed.labels, placed.weights, placed.track, strict=True
             )
         ],
         "counts": {
             "rows": len(columns["frame"]),
-            **{status: int((columns["status"] == status).sum()) for status in ("ok", "no_face")},
+            **{status: int((columns["status"] == status).sum()) for status in STATUSES},
             **{source: int((columns["source"] == source).sum()) for source in SOURCES},
         },
         "notes": list(notes),
     }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mtclar import storage
 from mtclar.data.anchors import Anchors, Clock, VideoAnchors
@@ -21,7 +20,9 @@ from mtclar.features import Features
 from mtclar.features.cache import is_known
 from mtclar.features.extract import Predictor, identity
 from mtclar.features.file import SUFFIX
-from mtclar.labelling import Estimate, bound_krige, confidence, half_bands, label_track
+from mtclar.features.subjects import NOBODY, choice_notes, place_anchors
+from mtclar.labelling import Calibration, Labels, annotate
+from mtclar.labelling.calibration import EARLIER
 from mtclar.progress import Progress
 from mtclar.report.label_page import write_label_page
 from mtclar.settings import ExtractSettings, LabelSettings
@@ -128,23 +129,23 @@ class Labelling:
     def _write(self, source: Source, features: Features, marks: Anchors | None, inputs: dict[str, Any]) -> VideoResult:
         """Labels the frames and writes the files."""
         s, name, predictor = self.s, source.name, self.predictor
-        track = track_of(features)
         placed = VideoAnchors.none()
         if marks is not None:
-            placed = marks.on_frames(name, track.times_s, features.video.get("media_offset_s", 0.0), self.clock)
-        table = labels_table(name, track, placed, predictor, s)
-        columns = {column: table[column].to_numpy() for column in LABELS.names}
-        notes = _notes(features, track, marks, placed, predictor)
+            placed = place_anchors(features, marks, name, s.subject, self.clock)
+        calibration, doubt = calibration_of(predictor)
+        labels = annotate(features, placed, s, calibration)
+        columns = labels.columns(name)
+        notes = (*_notes(features, labels, marks, placed, s), *doubt, *predictor.facts.get("notes", ()))
         facts = side_facts(s, source.file, name, features, columns, marks, placed, predictor, notes)
-        place = PurePosixPath(name)
-        certain = table["confidence"].mean()
+        place, certain = PurePosixPath(name), labels.confidence[np.isfinite(labels.confidence)]
+        shown = np.isin(labels.status, ("ok", "low_quality"))
         result = VideoResult(
             video_id=name,
             video=source.file,
-            frames=len(table),
-            faces=int(track.has_face.sum()),
+            frames=len(features),
+            faces=len(np.unique(labels.frame[shown])),
             anchors=len(placed.frames),
-            mean_confidence=None if np.isnan(certain) else round(float(certain), 4),
+            mean_confidence=round(float(certain.mean()), 4) if len(certain) else None,
             files=tuple(f"{name}{part}" for part in PARTS),
             notes=notes,
         )
@@ -168,150 +169,57 @@ class Labelling:
 
 
 def _notes(
-    features: Features, track: Track, marks: Anchors | None, placed: VideoAnchors, predictor: Predictor
+    features: Features,
+    labels: Labels,
+    marks: Anchors | None,
+    placed: VideoAnchors,
+    s: LabelSettings,
 ) -> tuple[str, ...]:
     """What the reader of the labels should know, one sentence each."""
     told = placed.notes if marks is None else (*marks.notes, *placed.notes)
-    notes = [*features.notes, *(f"{note[0].upper()}{note[1:]}." for note in told)]
+    notes = [*features.notes, *choice_notes(features, s.subject)]
+    notes += [f"{note[0].upper()}{note[1:]}." for note in told]
+    if len(features) == 1:
+        notes.append("The video has one frame only; is it the one that was meant?")
     if not len(placed.frames):
         notes.append(ZERO_SHOT)
-    mute = [str(frame) for frame in placed.frames[placed.own] if not track.has_face[frame]]
+    seen = set(zip(features.faces.frame.tolist(), features.faces.track.tolist(), strict=True))
+    mute = [
+        str(frame)
+        for frame, track in zip(placed.frames.tolist(), placed.track.tolist(), strict=True)
+        if (frame, track) not in seen
+    ]
     if mute:
         notes.append(
             f"No face was found on the anchor frame(s) {', '.join(mute)}: they keep their label, but no other frame "
             "can be compared with them; at most, frames near in time learn from them."
         )
-    strange = np.flatnonzero(~placed.own)
-    if len(strange):
-        listed = ", ".join(str(placed.frames[k]) for k in strange)
-        notes.append(f"The anchors of frame(s) {listed} are of another face than the one labelled, and were not used.")
-    if not predictor.calibration:
-        notes.append("The model carries no calibration, so the labels have no band and no confidence.")
-    notes += predictor.facts.get("notes", [])  # what came with the model, such as that its bands are nominal
+    rows = set(zip(labels.frame.tolist(), labels.track.tolist(), strict=True))
+    strange = [
+        str(frame)
+        for frame, track in zip(placed.frames.tolist(), placed.track.tolist(), strict=True)
+        if (frame, track) not in rows and track != NOBODY
+    ]
+    if strange:
+        notes.append(
+            f"The anchors of frame(s) {', '.join(strange)} are of somebody else than is labelled: from them the labels "
+            "are less certain than from the person's own."
+        )
     return tuple(notes)
 
 
-@dataclass(frozen=True)
-class Track:
-    """One face through a video of n frames.
-
-    Attributes:
-        pts: int64 (n,), as the container gives them.
-        times_s: float64 (n,), seconds from the first displayed frame.
-        boxes: float64 (n, 4): x, y, w, h in pixels of the upright frame; NaN where there is no face.
-        scores: float64 (n,), the detector's; NaN where there is no face.
-        embeddings: float32 (n, d); NaN where there is no face.
-        quality: float64 (n,), see `mtclar.faces.quality`; NaN where there is no face.
-        head: float64 (n, 2), valence and arousal of the supervised head; NaN where there is no face.
-    """
-
-    pts: np.ndarray
-    times_s: np.ndarray
-    boxes: np.ndarray
-    scores: np.ndarray
-    embeddings: np.ndarray
-    quality: np.ndarray
-    head: np.ndarray
-
-    @property
-    def has_face(self) -> np.ndarray:
-        """bool (n,)."""
-        return ~np.isnan(self.scores)
-
-
-def track_of(features: Features) -> Track:
-    """The largest face of each shot of a video, frame by frame."""
-    faces, n = features.faces, len(features)
-    area, shot = faces.box[:, 2] * faces.box[:, 3], features.shot[faces.frame]
-    sums = {track: (area[faces.track == track].sum(), shot[faces.track == track][0]) for track in features.tracks}
-    best = {shot: max((area, track) for track, (area, other) in sums.items() if other == shot) for shot in set(shot)}
-    faces = faces[np.isin(faces.track, [track for _, track in best.values()])]
-
-    def by_frame(values: np.ndarray, kind: type = np.float64) -> np.ndarray:
-        out = np.full((n, *values.shape[1:]), np.nan, kind)
-        out[faces.frame] = values
-        return out
-
-    return Track(
-        pts=features.pts,
-        times_s=features.time_s,
-        boxes=by_frame(faces.box),
-        scores=by_frame(faces.score),
-        embeddings=by_frame(faces.embedding, np.float32),
-        quality=by_frame(faces.quality),
-        head=by_frame(faces.head),
-    )
-
-
-def labels_table(
-    video_id: str, track: Track, anchors: VideoAnchors, predictor: Predictor, s: LabelSettings
-) -> pd.DataFrame:
-    """The labels of every frame, with the columns of `tables.LABELS`.
-
-    The band of a frame is its label ± what `mtclar.labelling.half_bands` says, clipped to [-1, 1]; an anchor has none
-    of its own. For `confidence` see `mtclar.labelling.confidence`; an anchor's is 1. Without any anchor the labels are
-    zero-shot. A frame without a face has a label where it is close enough to frames that have one (`s.bridge_s`), and
-    is `interpolated`.
+def calibration_of(predictor: Predictor) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """What a model's evaluation measured, None where that cannot be used; and what is to be said of it.
 
     Raises:
-        MtclarError: There are anchors but none is of the face followed.
+        MtclarError: The calibration is not what it should be.
     """
-    own = anchors.own
-    if len(own) and not own.any():
-        raise MtclarError(f"no anchor of '{video_id}' is of the face followed; label at least one frame of track 0.")
-    estimate = label_track(
-        track.embeddings,
-        track.times_s,
-        anchors.frames[own],
-        anchors.labels[own],
-        predictor.compare,
-        method=s.fusion,
-        time_scale_s=s.time_scale_s,
-        anchor_weights=anchors.weights[own],
-        quality=track.quality,
-        levels=track.head,
-        krige=bound_krige(predictor.calibration),
-        bridge_s=s.bridge_s,
-    )
-    half = half_bands(predictor.calibration, estimate.sd, zero_shot=estimate.zero_shot)
-    # A standard deviation tells all there is to tell; only a fixed band takes notice of anchors that disagree.
-    spread = np.where(np.isfinite(estimate.sd), 0.0, estimate.spread)
-    at_anchor = estimate.is_anchor
-    reach = np.where(at_anchor[:, None], 0.0, half)
-    low, high = (np.clip(estimate.labels + sign * reach, -1, 1) for sign in (-1, 1))
-    n, has_face = len(track.pts), track.has_face
-    source = "zero-shot" if estimate.zero_shot else "model"
-    columns = {
-        "video_id": video_id,
-        "track_id": 0,
-        "person_id": pd.Series([None] * n, dtype=object),
-        "frame": np.arange(n),
-        "pts": track.pts,
-        "time_s": track.times_s,
-        "valence": estimate.valence,
-        "arousal": estimate.arousal,
-        "valence_lo": low[:, 0],
-        "valence_hi": high[:, 0],
-        "arousal_lo": low[:, 1],
-        "arousal_hi": high[:, 1],
-        "confidence": np.where(at_anchor, 1.0, confidence(half, spread)),
-        "source": np.select(
-            [at_anchor, has_face, ~np.isnan(estimate.valence)], ["anchor", source, "interpolated"], "none"
-        ),
-        "status": np.where(has_face, "ok", "no_face"),
-        "anchor_ids": _anchor_ids(estimate, anchors.frames[own]),
-        "face_x": track.boxes[:, 0],
-        "face_y": track.boxes[:, 1],
-        "face_w": track.boxes[:, 2],
-        "face_h": track.boxes[:, 3],
-        "face_score": track.scores,
-        "quality": track.quality,
-        "shot_id": 0,
-    }
-    return pd.DataFrame(columns, columns=LABELS.names)
-
-
-def _anchor_ids(estimate: Estimate, frames: np.ndarray) -> list[str]:
-    """The frames of the anchors each row used, separated by spaces."""
-    names = [str(frame) for frame in frames]
-    return [" ".join(names[k] for k in np.flatnonzero(used)) for used in estimate.used]
+    known = predictor.calibration
+    if known is not None and "process" not in known and any(name in known for name in EARLIER):
+        return None, (
+            "The model was calibrated by an earlier version of mtclar, so the labels have no band and no confidence; "
+            "calibrate it again.",
+        )
+    if Calibration.read(known).banded:
+        return known, ()
+    return known, ("The model carries no calibration, so the labels have no band and no confidence.",)

@@ -19,7 +19,7 @@ from mtclar.progress import Progress
 from mtclar.report.real_page import Curve
 from mtclar.settings import ExtractSettings, LabelSettings
 from mtclar.steps.extract import Opened
-from mtclar.steps.label_video import Track, labels_table, track_of
+from mtclar.steps.real_track import Track, labels_table, track_of
 from mtclar.steps.videos import Source
 
 ENDINGS = ("", "_lo", "_hi")

@@ -16,8 +16,8 @@ from mtclar.features.extract import Predictor
 from mtclar.progress import Progress
 from mtclar.settings import EvaluateSettings, ExtractSettings, LabelSettings
 from mtclar.steps.extract import Opened
-from mtclar.steps.label_video import labels_table, track_of
 from mtclar.steps.real_clips import ENDINGS, columns_of
+from mtclar.steps.real_track import labels_table, track_of
 from mtclar.steps.videos import Source
 
 

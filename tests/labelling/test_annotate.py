@@ -21,6 +21,7 @@ CALIBRATION = {
     "process": nominal(1.0).to_dict(),
     "multiples": Multiples(np.array([0.0, 1.0, 10.0]), np.array([[1.0, 1.0], [0.75, 0.75], [0.5, 0.5]])).to_dict(),
 }
+SIZE = {"width": 400, "height": 100}
 
 
 def video(tracks: list[tuple[int, np.ndarray, float]], n: int = 30, shots: tuple[int, ...] = (), **more) -> Features:
@@ -46,7 +47,13 @@ def video(tracks: list[tuple[int, np.ndarray, float]], n: int = 30, shots: tuple
     )
     shot = np.searchsorted(np.array(shots), np.arange(n), side="right")
     return Features(
-        pts=np.arange(n), time_s=np.arange(n) / 10, shot=shot, faces=faces, video={"width": 400}, identity={}, **more
+        pts=np.arange(n),
+        time_s=np.arange(n) / 10,
+        shot=shot,
+        faces=faces,
+        video={"width": 400, "height": 0},
+        identity={},
+        **more,
     )
 
 

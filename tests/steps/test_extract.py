@@ -65,7 +65,7 @@ def test_what_was_extracted_in_the_same_way_is_not_read_again_and_with_force_it_
         extract.run(EXTRACT, videos=[clip], model=bundle, out=tmp_path / "out", force=True)
 
 
-def test_changing_anchors_fusion_and_bands_never_decodes(clip, bundle, cache, tmp_path, no_decoding):
+def test_changing_anchors_subject_and_bands_never_decodes(clip, bundle, cache, tmp_path, no_decoding):
     def labelled(out, s=PLAIN, *lines):
         anchors = write_anchors(tmp_path, *lines) if lines else None
         label.run(s, EXTRACT, videos=[clip], anchors=anchors, model=bundle, out=tmp_path / out)
@@ -75,7 +75,7 @@ def test_changing_anchors_fusion_and_bands_never_decodes(clip, bundle, cache, tm
     no_decoding()
     assert labelled("out", PLAIN, "clip,0,0.5,0.1")["valence"][0] == 0.5
     assert labelled("elsewhere", PLAIN, "clip,0,-0.5,0.1").equals(first)
-    more = labelled("out", PLAIN.model_copy(update={"fusion": "mean"}), "clip,0,-0.5,0.1", "clip,6,0.5,0.1")
+    more = labelled("out", PLAIN.model_copy(update={"subject": "all"}), "clip,0,-0.5,0.1", "clip,6,0.5,0.1")
     assert (more["source"] == "anchor").sum() == 2
     assert set(labelled("out")["source"]) >= {"zero-shot"}
 

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from bright_clip import CALIBRATION, EXTRACT, PLAIN, TIMES_MS, write_anchors
+from bright_clip import CALIBRATION, EXTRACT, PLAIN, TIMES_MS, picture, write_anchors
+from make_video import write_video
 from toy_bundle import toy_bundle
 
 from mtclar.data.tables import LABELS, read_table
 from mtclar.errors import MtclarError
-from mtclar.evaluation.kriging_fit import START
-from mtclar.labelling import Kriging
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings
 from mtclar.steps import label
@@ -45,7 +44,7 @@ def test_anchors_keep_their_label_even_where_no_face_was_found_and_that_is_said(
     _, result, table = labelled
     np.testing.assert_allclose(table["valence"][[0, 6, 9]], [-0.5, 0.25, 0.9])
     assert table["confidence"][[0, 6, 9]].tolist() == [1, 1, 1]
-    assert "anchor frame(s) 9" in result.videos[0].notes[0]
+    assert any("No face was found on the anchor frame(s) 9" in note for note in result.videos[0].notes)
 
 
 def test_labels_follow_the_model_from_the_anchors_that_show_a_face(labelled):
@@ -53,59 +52,50 @@ def test_labels_follow_the_model_from_the_anchors_that_show_a_face(labelled):
     _, _, table = labelled
     inner = table["valence"][1:6].to_numpy()
     assert (np.diff(inner) > 0).all()
-    assert ((inner > -0.55) & (inner < 0.3)).all()
-    assert set(table["anchor_ids"][1:6]) == {"0 6"}
+    assert ((inner > -0.6) & (inner < 0.4)).all()
+    assert all({"0", "6"} <= set(used.split()) for used in table["anchor_ids"][1:6])
 
 
-def test_the_band_is_the_calibrated_one_and_none_at_anchors(labelled):
+def test_the_band_lies_around_the_label_and_an_anchor_has_none_of_its_own(labelled):
     _, _, table = labelled
     rows = table[table["source"] == "model"]
-    np.testing.assert_allclose(rows["valence_hi"] - rows["valence"], 0.25)
-    np.testing.assert_allclose(rows["arousal"] - rows["arousal_lo"], 0.1)
-    assert (table["valence_hi"][[0, 6]] == table["valence_lo"][[0, 6]]).all()
-    assert rows["confidence"].between(0.5, 0.825).all()
+    for name in ("valence", "arousal"):
+        assert (rows[f"{name}_lo"] < rows[name]).all()
+        assert (rows[name] < rows[f"{name}_hi"]).all()
+    anchors = table.iloc[[0, 6]]
+    np.testing.assert_allclose(anchors["valence_hi"], anchors["valence"])
+    assert rows["confidence"].between(0.3, 1).all()
 
 
-def test_a_face_that_is_away_for_a_moment_leaves_interpolated_labels_where_what_follows_is_known(clip, tmp_path):
-    calibration = CALIBRATION | {
-        "kriging": Kriging(START, START).to_dict(),
-        "multiples": {"valence": 2.0, "arousal": 1.5},
-    }
-    model = toy_bundle(tmp_path / "kriging", calibration=calibration)
-    anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1", "clip,9,0.9,0.9")
-    chosen = PLAIN.model_copy(update={"fusion": "kriging"})
-    label.run(chosen, EXTRACT, videos=[clip], anchors=anchors, model=str(model), out=tmp_path / "out")
+def test_a_face_that_is_away_for_a_moment_leaves_interpolated_labels(bundle, tmp_path):
+    short = write_video(tmp_path / "clip.mp4", range(0, 800, 40), lambda i: picture(8 if i in (5, 6) else 3))
+    anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1", "clip,19,0.5,0.1")
+    label.run(PLAIN, EXTRACT, videos=[short], anchors=anchors, model=str(bundle), out=tmp_path / "out")
     table = read_table(tmp_path / "out" / "clip.va.parquet", LABELS)
-    # The anchor of frame 9 shows no face, yet what lies between the last face and it is known in part.
-    assert table["source"][8:].tolist() == ["interpolated", "anchor", "none", "none"]
-    assert table["status"][8] == "no_face"
-    assert table["valence"][7] < table["valence"][8] < table["valence_hi"][8] < 1
-    assert table[["valence", "arousal"]].iloc[10:].isna().all(axis=None)
+    assert table["source"][4:7].tolist() == ["model", "interpolated", "interpolated"]
+    assert table["status"][4:7].tolist() == ["ok", "no_face", "no_face"]
+    assert (table["source"][15], table["status"][15]) == ("model", "ok")
+    assert table["valence"][4] < table["valence"][5] < table["valence"][15]
+    assert table["face_x"][5:7].isna().all()
+    none = PLAIN.model_copy(update={"bridge_s": 0.0})
+    label.run(none, EXTRACT, videos=[short], anchors=anchors, model=str(bundle), out=tmp_path / "none")
+    table = read_table(tmp_path / "none" / "clip.va.parquet", LABELS)
+    assert table["source"][5:7].tolist() == ["none", "none"]
 
 
-def test_kriged_labels_have_bands_that_widen_away_from_the_anchors(clip, tmp_path):
-    calibration = CALIBRATION | {
-        "kriging": Kriging(START, START).to_dict(),
-        "multiples": {"valence": 2.0, "arousal": 1.5},
-    }
-    bundle = toy_bundle(tmp_path / "bundle", calibration=calibration)
+def test_bands_widen_away_from_the_anchors(bundle, tmp_path):
+    long = write_video(tmp_path / "clip.mp4", range(0, 4000, 200), lambda i: picture(2))
     anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1")
-    label.run(load_settings().label, EXTRACT, videos=[clip], anchors=anchors, model=str(bundle), out=tmp_path / "out")
+    label.run(PLAIN, EXTRACT, videos=[long], anchors=anchors, model=str(bundle), out=tmp_path / "out")
     rows = read_table(tmp_path / "out" / "clip.va.parquet", LABELS)
     rows = rows[rows["source"] == "model"]
-    half = (rows["valence_hi"] - rows["valence"]).to_numpy()
-    assert half[1:4].max() < half[-1]
+    half = (rows["valence_hi"] - rows["valence_lo"]).to_numpy()
+    assert half[0] < half[-1]
     np.testing.assert_allclose(
-        rows["confidence"], 1 - (rows["valence_hi"] - rows["valence_lo"] + rows["arousal_hi"] - rows["arousal_lo"]) / 4
+        rows["confidence"],
+        np.clip(1 - (half + rows["arousal_hi"] - rows["arousal_lo"]) / 4, 0, 1),
+        atol=0.02,
     )
-
-
-def test_kriging_with_a_model_that_carries_none_is_refused_in_one_sentence(clip, bundle, tmp_path):
-    anchors = write_anchors(tmp_path, "clip,0,-0.5,0.1")
-    with pytest.raises(MtclarError, match="needs what 'mtclar evaluate' measures"):
-        label.run(
-            load_settings().label, EXTRACT, videos=[clip], anchors=anchors, model=str(bundle), out=tmp_path / "out"
-        )
 
 
 def test_csv_and_parquet_hold_the_same_and_the_csv_is_plain(labelled):
@@ -127,11 +117,13 @@ def test_the_facts_lie_beside_the_csv_and_in_the_parquet_file(labelled, bundle):
     assert facts == stored
     assert facts["model"]["sha256"] == Bundle.load(bundle).identity
     assert (facts["n_frames"], facts["is_vfr"], facts["width"], facts["height"]) == (12, True, 288, 192)
-    assert facts["band"] == {"valence": 0.25, "arousal": 0.1, "coverage": 0.9}
+    assert facts["band"] == {key: CALIBRATION[key] for key in ("coverage", "multiples")}
     assert facts["counts"] == {
         "rows": 12,
         "ok": 8,
+        "low_quality": 0,
         "no_face": 4,
+        "out_of_shot": 0,
         "anchor": 3,
         "model": 6,
         "zero-shot": 0,
@@ -175,7 +167,7 @@ def test_a_model_without_calibration_gives_labels_without_a_band_and_says_so(cli
     table = read_table(out / "clip.va.parquet", LABELS)
     assert table["valence"][:8].notna().all()
     assert table["valence_lo"][1:].isna().all()
-    assert "no calibration" in result.videos[0].notes[0]
+    assert any("no calibration" in note for note in result.videos[0].notes)
 
 
 def test_a_registry_model_without_mlflow_is_refused_in_a_sentence(clip, settings, tmp_path, monkeypatch):

@@ -30,7 +30,7 @@ def start(bundle, tmp_path):
     """Starts the command; each test has a cache of its own, so that nothing is known of a video before."""
 
     def start(*arguments: object, **environment: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "mtclar", "label", "--model", bundle, "--set", "label.fusion=time"]
+        command = [sys.executable, "-m", "mtclar", "label", "--model", bundle]
         root = str(Path(__file__).parents[2])
         own = {"PYTHONPATH": root, "MTCLAR_CACHE": str(tmp_path / "cache")}
         return subprocess.Popen(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bright_clip import CALIBRATION
 from make_video import with_face, write_video
 from toy_bundle import toy_bundle, toy_facts, toy_graphs
 
@@ -22,7 +23,7 @@ CARD = "# Model card: toy 3\n\nFor *tests* only.\n\n| a | b |\n| --- | ---: |\n|
 @pytest.fixture
 def carded(tmp_path: Path) -> Path:
     """A bundle with a name, a version, a calibration and a card."""
-    facts = toy_facts(name="toy", version="3", calibration={"valence": 0.2, "arousal": 0.2, "coverage": 0.9})
+    facts = toy_facts(name="toy", version="3", calibration=CALIBRATION)
     write_bundle(tmp_path / "carded", toy_graphs(), facts, papers={"card.md": CARD})
     return tmp_path / "carded"
 
@@ -108,7 +109,7 @@ def test_no_such_model_is_one_sentence(tmp_path: Path) -> None:
 def test_the_card_stands_in_the_footer_of_every_page_of_labels(carded: Path, tmp_path: Path) -> None:
     write_video(tmp_path / "clip.mp4", [0, 40], lambda i: with_face())
     (tmp_path / "anchors.csv").write_text("video_id,frame,valence,arousal\nclip,0,-0.2,0.1\n", encoding="utf-8")
-    settings = load_settings(overrides=["label.fusion=time"])
+    settings = load_settings()
     label.run(
         settings.label,
         settings.extract,
