@@ -39,7 +39,8 @@ Besides, {videos} videos of test people. The detector that `mtclar crop` uses by
   real set some clips count their frames from 1, and some have one more key, `emotion`. In about half of them the face
   is hard to see for a quarter to half of the time: dark, out of focus, or turned by 20 to 28 degrees more.
 - `videos/*.mp4` with `videos/labels.csv`, the truth of each frame (no label while the face is out of view), and
-  `anchors.csv`, three labelled frames a video, as a user would give them. In `two_people` they belong to track 0.
+  `anchors.csv`, three labelled frames a video, as a user would give them. In `two_people` they are of track 0, and a
+  point on the face says so.
 {packed}
 ## Labels
 

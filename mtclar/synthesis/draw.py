@@ -163,7 +163,7 @@ def _draw_video(job: Job, seed: int, artist: Artist) -> Drawn:
             labels.append(row | dict(zip(("valence", "arousal", "x", "y", "w", "h"), values, strict=True)))
             if track == 0 and _visible(box, scene) == 1:
                 clear.append(labels[-1])
-    anchors = [{key: row[key] for key in ("video_id", "frame", "valence", "arousal")} for row in _anchor_rows(clear)]
+    anchors = [_anchor(row, pair) for row in _anchor_rows(clear)]
     index = {
         "videos": {
             job.name: {
@@ -181,6 +181,15 @@ def _draw_video(job: Job, seed: int, artist: Artist) -> Drawn:
 def _anchor_rows(seen: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The first frame in view, one about the middle and one near the end."""
     return [seen[0], seen[len(seen) // 2], seen[round(0.9 * (len(seen) - 1))]]
+
+
+def _anchor(row: dict[str, Any], pair: bool) -> dict[str, Any]:
+    """A row of labels.csv as an anchor; of two people it says by the middle of the face of whom it is."""
+    anchor = {key: row[key] for key in ("video_id", "frame", "valence", "arousal")}
+    middle = (row["x"] + row["w"] / 2, row["y"] + row["h"] / 2)
+    return anchor | {
+        key: round(value, 1) if pair else "" for key, value in zip(("face_x", "face_y"), middle, strict=True)
+    }
 
 
 def _placed(scene: Scene, job: Job, track: int, frame: int) -> Any:

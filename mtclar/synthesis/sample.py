@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 LABEL_COLUMNS = ("video_id", "frame", "time_s", "person_id", "track_id", "valence", "arousal", "x", "y", "w", "h")
-ANCHOR_COLUMNS = ("video_id", "frame", "valence", "arousal")
+ANCHOR_COLUMNS = ("video_id", "frame", "valence", "arousal", "face_x", "face_y")
 
 
 def make_sample(

@@ -172,7 +172,13 @@ def test_anchors_are_rows_of_the_labels_and_start_at_the_first_frame(sample: Pat
     truth = {(r["video_id"], r["frame"]): r for r in rows_of(sample / "videos" / "labels.csv") if r["track_id"] == "0"}
     anchors = rows_of(sample / "anchors.csv")
     for row in anchors:
-        assert row["valence"] == truth[row["video_id"], row["frame"]]["valence"] != ""
+        face = truth[row["video_id"], row["frame"]]
+        assert row["valence"] == face["valence"] != ""
+        if len(index_of(sample)["videos"][row["video_id"]]["people"]) == 2:
+            assert 0 < float(row["face_x"]) - float(face["x"]) < float(face["w"])
+            assert 0 < float(row["face_y"]) - float(face["y"]) < float(face["h"])
+        else:
+            assert row["face_x"] == row["face_y"] == ""
     for name in index_of(sample)["videos"]:
         assert next(int(row["frame"]) for row in anchors if row["video_id"] == name) == 0
 
