@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -81,7 +81,7 @@ def _settings(params: Path | None, overrides: list[str] | None) -> Settings:
     return load_settings(params, overrides or [])
 
 
-def _with(overrides: list[str] | None, given: dict[str, object]) -> list[str]:
+def _with(overrides: list[str] | None, given: Mapping[str, object]) -> list[str]:
     """The overrides, and after them what was given by options of its own."""
     return [*(overrides or []), *(f"{key}={json.dumps(value)}" for key, value in given.items() if value is not None)]
 
@@ -540,6 +540,10 @@ def label(
     ] = None,
     model: Model = "default",
     out: Place = "labels",
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Whose face: largest, central, 'track N' or all; default: the largest.", metavar="WHOM"),
+    ] = None,
     va_range: VaRange = None,
     anchor_clock: AnchorClock = "video",
     jobs: Jobs = None,
@@ -556,7 +560,8 @@ def label(
 
     mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/
     """
-    settings, scale = _settings(params, _with(overrides, {"extract.jobs": jobs})), _range(va_range)
+    given = {"extract.jobs": jobs, "label.subject": subject}
+    settings, scale = _settings(params, _with(overrides, given)), _range(va_range)
     from mtclar.steps import label as step
 
     with _progress(quiet, "frames") as progress:

@@ -7,12 +7,13 @@ by name with the nearest one they do. Each step takes its own section. A recipe 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from mtclar.errors import MtclarError, nearest
 
@@ -254,12 +255,19 @@ class ExtractSettings(Section):
     cache_gb: Annotated[float, Field(ge=0)]
 
 
+def _subject(rule: str) -> str:
+    """Checks the name of a subject; whether a video has such a track is seen when it is labelled."""
+    if not re.fullmatch(r"auto|largest|central|all|track \d+", rule):
+        raise ValueError("it is one of auto, largest, central, all and 'track N'")
+    return rule
+
+
 class LabelSettings(Section):
     """`mtclar label`: how anchors are turned into labels."""
 
     fusion: Fusion
     time_scale_s: Annotated[float, Field(gt=0)]
-    subject: Annotated[str, Field(pattern=r"^(auto|largest|central|all|track \d+)$")]
+    subject: Annotated[str, AfterValidator(_subject)]
     bridge_s: Annotated[float, Field(ge=0)]
     low_quality: Annotated[float, Field(ge=0, le=1)]
     thumbnails: Positive
@@ -397,4 +405,5 @@ def _sentence(model: type[Section], item: Mapping[str, Any]) -> str:
         return f"unknown key '{name}'{nearest(location[-1], known)}"
     if item["type"] == "missing":
         return f"'{name}' is missing"
-    return f"'{name}' is {item['input']!r}, but {item['msg'][0].lower()}{item['msg'][1:]}"
+    said = item["msg"].removeprefix("Value error, ")
+    return f"'{name}' is {item['input']!r}, but {said[0].lower()}{said[1:]}"

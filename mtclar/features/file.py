@@ -62,7 +62,7 @@ def schema(dimensions: int) -> pa.Schema:
     return pa.schema([*frame, *numbers, *arrays, *pictures])
 
 
-def write_features(features: Features, path: Path) -> None:
+def write_features(features: Features, path: Path | str) -> None:
     """Writes a features file, whole or not at all.
 
     Args:
@@ -72,7 +72,7 @@ def write_features(features: Features, path: Path) -> None:
     Raises:
         MtclarError: `path` cannot be written.
     """
-    faces, n = features.faces, len(features)
+    path, faces, n = Path(path), features.faces, len(features)
     empty = np.setdiff1d(np.arange(n), faces.frame)
     m, dimensions = len(faces), faces.embedding.shape[1]
     frame = np.concatenate([faces.frame, empty]).astype(np.int64)
@@ -126,7 +126,7 @@ def write_features(features: Features, path: Path) -> None:
         writer.write_table(table, max_chunksize=ROWS_A_BATCH)
 
 
-def read_features(path: Path) -> Features:
+def read_features(path: Path | str) -> Features:
     """Reads a features file back.
 
     Raises:

@@ -9,7 +9,9 @@ import pytest
 from bright_clip import CALIBRATION, EXTRACT, PLAIN, TIMES_MS, picture, write_anchors
 from make_video import write_video
 from toy_bundle import toy_bundle
+from typer.testing import CliRunner
 
+from mtclar.cli import app
 from mtclar.data.tables import LABELS, read_table
 from mtclar.errors import MtclarError
 from mtclar.serving import Bundle
@@ -218,3 +220,12 @@ def test_the_real_clip_whose_face_leaves_has_a_row_for_every_frame(real_faces, b
     assert (table["status"][:70] == "ok").all()
     assert (table["status"][80:] == "no_face").all()
     assert table["valence"][80:].isna().all()
+
+
+def test_a_subject_that_is_none_is_refused_before_any_work(clip, bundle, tmp_path):
+    command = ["label", str(clip), "--model", str(bundle), "--out", str(tmp_path / "out"), "--subject", "tallest"]
+    with pytest.raises(MtclarError, match=r"'label\.subject' is 'tallest', but it is one of auto, largest"):
+        CliRunner().invoke(app, command, catch_exceptions=False, standalone_mode=False)
+    command[-1] = "track 0"
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert set(pd.read_csv(tmp_path / "out" / "clip.va.csv")["status"]) == {"ok", "out_of_shot"}
