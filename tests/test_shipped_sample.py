@@ -117,7 +117,9 @@ def test_the_videos_have_labels_anchors_and_one_has_two_people(sample):
     with (sample / "videos" / "labels.csv").open() as file:
         people = {(row["video_id"], row["track_id"]) for row in csv.DictReader(file)}
     with (sample / "anchors.csv").open() as file:
-        anchored = {row["video_id"] for row in csv.DictReader(file)}
+        anchors = list(csv.DictReader(file))
+    anchored = {row["video_id"] for row in anchors}
+    assert all((row["face_x"] != "") == (row["video_id"] == "two_people") for row in anchors)
     assert (
         names
         == {video for video, _ in people}

@@ -9,7 +9,7 @@ import pytest
 
 from mtclar.faces.shots import by_shot
 from mtclar.faces.tracks import open_tracker
-from tests.faces.footage import film, timed
+from tests.faces.footage import FPS, Truth, film, timed
 from tests.faces.world import Settings
 
 WHOLE, HALF = 0.7, 0.5
@@ -20,9 +20,9 @@ def check(seconds: float, seed: int, cast: int = 2) -> None:
     """Makes a film of four shots and follows everybody through it.
 
     Asserts:
-        Each shot begins where it should. Each person is one track in each shot, on at least 97 of 100 frames that show
-        their face whole, and on none of another's: that is on at most 1 in 100 frames of the track, while one passes
-        close before the other.
+        Each shot begins where it should. Each person is one track in each shot, and another one after having been
+        hidden for longer than a lost face is waited for; on at least 97 of 100 frames that show their face whole, and
+        on none of another's: that is on at most 1 in 100 frames of the track, while one passes close before the other.
     """
     pictures, truth = film(seed, seconds, cast=cast)
     tracker = open_tracker(Settings(steady_s=0.15))
@@ -52,7 +52,17 @@ def check(seconds: float, seed: int, cast: int = 2) -> None:
     for track, shown in people.items():
         (_, most), *others = Counter(shown).most_common()
         assert sum(count for _, count in others) <= 0.01 * most + 1, f"track {track} shows {Counter(shown)}"
-    assert len(people) == 4 * cast
+    assert len(people) == 4 * cast + long_absences(truth)
+
+
+def long_absences(truth: Truth) -> int:
+    """How often somebody is hidden within a shot for longer than a lost face is waited for."""
+    count = 0
+    for shot in range(4):
+        for shown in (truth.shown[truth.shot == shot] >= HALF).T:
+            seen = np.flatnonzero(shown)
+            count += int((np.diff(seen) > Settings.lost_after_s * FPS).sum())
+    return count
 
 
 def test_two_people_and_three_cuts_in_twenty_seconds_are_eight_tracks_without_a_swap():
