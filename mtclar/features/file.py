@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mtclar.data.tables import EXPRESSIONS
+from mtclar.data.tables import EXPRESSIONS, NUMPY
 from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError, brief
 from mtclar.features.table import LANDMARKS, Faces, Features
@@ -84,7 +84,7 @@ def write_features(features: Features, path: Path | str) -> None:
 
     def numbers(values: np.ndarray, kind: pa.DataType) -> pa.Array:
         values = values[source] if m else np.zeros(len(order))
-        return pa.array(values.astype(kind.to_pandas_dtype(), copy=False), kind, mask=faceless)
+        return pa.array(values.astype(NUMPY[kind], copy=False), kind, mask=faceless)
 
     def lists(values: np.ndarray, width: int) -> pa.Array:
         flat = values.reshape(m, width)[source] if m else np.zeros((len(order), width))
@@ -199,27 +199,24 @@ def _facts(path: Path, found: pa.Schema) -> dict[str, Any]:
 def _features(table: pa.Table, facts: dict[str, Any]) -> Features:
     """The arrays of a table whose schema has been checked."""
     n = int(facts["frames"])
-    frame, track = _numpy(table, "frame"), table.column("track")
-    seen = ~np.asarray(track.is_null())
+    frame, tracks, seen = _numbers(table, "frame"), _numbers(table, "track"), _valid(table, "track")
     first = np.flatnonzero(np.diff(frame, prepend=-1))
     if len(first) != n or (frame[first] != np.arange(n)).any() or int(seen.sum()) != int(facts["faces"]):
         raise ValueError(f"its rows are not of {n} frames and {facts['faces']} faces")
-    tracks = track.combine_chunks().fill_null(-1).to_numpy()
     rows: Any = np.flatnonzero(seen)
     rows = rows[np.argsort(tracks[rows], kind="stable")]
     if len(rows) == len(frame) and (np.diff(rows) == 1).all():
         rows = slice(None)  # one face in every frame: nothing to sort, and no copy
     values: dict[str, np.ndarray] = {"frame": frame[rows], "track": tracks[rows]}
-    for name, (names, kind) in _SCALARS.items():
-        columns = [_numpy(table, column)[rows] for column in names]
+    for name, (names, _) in _SCALARS.items():
+        columns = [_numbers(table, column)[rows] for column in names]
         values[name] = columns[0] if len(names) == 1 else np.stack(columns, axis=1)
-        values[name] = np.asarray(values[name], kind.to_pandas_dtype())
-    values["landmarks"] = _lists(table, "landmarks")[rows].reshape(-1, LANDMARKS, 2)
-    values["embedding"] = _lists(table, "embedding")[rows]
+    values["landmarks"] = _numbers(table, "landmarks")[rows].reshape(-1, LANDMARKS, 2)
+    values["embedding"] = _numbers(table, "embedding")[rows]
     return Features(
-        pts=_numpy(table, "pts")[first],
-        time_s=_numpy(table, "time_s")[first],
-        shot=_numpy(table, "shot")[first],
+        pts=_numbers(table, "pts")[first],
+        time_s=_numbers(table, "time_s")[first],
+        shot=_numbers(table, "shot")[first],
         faces=Faces(**values),
         video=dict(facts["video"]),
         identity=dict(facts["identity"]),
@@ -246,23 +243,35 @@ def _pictures(by_row: dict[int, bytes], rows: int) -> pa.Array:
 def _kept(table: pa.Table, name: str) -> list[tuple[int, bytes]]:
     """Row and content of every picture of a column."""
     column = table.column(name)
-    rows = np.flatnonzero(np.asarray(column.is_valid()))
-    return list(zip(rows.tolist(), column.drop_null().to_pylist(), strict=True))
+    return [(row, column[row].as_py()) for row in np.flatnonzero(_valid(table, name)).tolist()]
 
 
-def _numpy(table: pa.Table, name: str) -> np.ndarray:
-    """A column of numbers; floats that are null become NaN."""
-    return table.column(name).to_numpy()
+def _valid(table: pa.Table, name: str) -> np.ndarray:
+    """bool (rows,), whether a column is not null. (That which pyarrow offers for it loads much that is not needed.)"""
+    parts = [np.empty(0, bool)]
+    for chunk in table.column(name).chunks:
+        bitmap, rows = chunk.buffers()[0], slice(chunk.offset, chunk.offset + len(chunk))
+        there = np.ones(rows.stop, bool)
+        if bitmap is not None:
+            there = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little").astype(bool)
+        parts.append(there[rows])
+    return np.concatenate(parts)
 
 
-def _lists(table: pa.Table, name: str) -> np.ndarray:
-    """A column of lists of one length as an array (rows, length); what is null holds whatever was written."""
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    """A column of numbers (rows,), or of lists of one length (rows, length); what is null holds whatever was written.
+
+    Read from the file's memory as it is: `to_numpy` of pyarrow loads pandas.
+    """
     column = table.column(name)
-    width = column.type.list_size
-    parts = [
-        part.values.to_numpy(zero_copy_only=False).reshape(-1, width)[part.offset : part.offset + len(part)]
-        for part in column.chunks
-    ]
-    if not parts:
-        return np.empty((0, width), np.float16)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    width = column.type.list_size if pa.types.is_fixed_size_list(column.type) else 0
+    dtype = np.dtype(NUMPY[column.type.value_type if width else column.type])
+    parts = []
+    for chunk in column.chunks:
+        values, first = (chunk.values, chunk.offset * width) if width else (chunk, 0)
+        count = len(chunk) * max(width, 1)
+        if count:
+            start = (values.offset + first) * dtype.itemsize
+            parts.append(np.frombuffer(values.buffers()[1], dtype, count, start))
+    joined = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype), *parts])
+    return joined.reshape(-1, width) if width else joined

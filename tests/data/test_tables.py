@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mtclar.data.tables import PAIRS, read_table, write_table
+from mtclar.data.tables import LABELS, PAIRS, read_table, write_columns, write_table
 from mtclar.errors import MtclarError
 
 
@@ -54,3 +55,24 @@ def test_a_file_that_is_no_table_is_refused_by_name(tmp_path, content):
         (tmp_path / "pairs.parquet").write_bytes(content)
     with pytest.raises(MtclarError, match=r"pairs\.parquet"):
         read_table(tmp_path / "pairs.parquet", PAIRS)
+
+
+def test_columns_as_arrays_are_written_as_a_table_is(tmp_path):
+    columns = {
+        "video_id": np.array(["a", "b", "c"], object),
+        "track_id": np.array([0, None, 2], object),
+        "person_id": np.array([None, "Ada", None], object),
+        **{name: np.arange(3) for name in ("frame", "pts", "shot_id")},
+        **{field.name: np.array([0.5, np.nan, np.inf]) for field in LABELS if field.type == pa.float64()},
+        **{name: np.array(["x", "", "y"], object) for name in ("source", "status", "anchor_ids")},
+    }
+    write_columns(columns, tmp_path / "arrays.parquet", LABELS, {"mtclar": "facts"})
+    write_table(pd.DataFrame(columns), tmp_path / "frame.parquet", LABELS)
+    found, known = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("arrays", "frame"))
+    assert found.schema.metadata == {b"mtclar": b"facts"}
+    assert found.replace_schema_metadata(None).equals(known.replace_schema_metadata(None))
+    assert found["valence"].null_count == 1
+    with pytest.raises(MtclarError, match="does not have its declared type"):
+        write_columns(columns | {"frame": np.array(["x"] * 3, object)}, tmp_path / "no.parquet", LABELS)
+    with pytest.raises(MtclarError, match=r"lacks the column\(s\) frame"):
+        write_columns({name: columns[name] for name in columns if name != "frame"}, tmp_path / "no.parquet", LABELS)
