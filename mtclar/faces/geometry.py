@@ -123,7 +123,12 @@ def head_pose(mesh: Mesh) -> tuple[float, float, float]:
 
     On the pictures named above the errors are 1.8, 3.3 and 1.3 degrees (root mean square).
     """
-    turn = rotation_between(mean_mesh(), mesh.points.astype(np.float64) * (1, -1, -1))
+    return pose_of_points(mesh.points)
+
+
+def pose_of_points(points: NDArray[np.floating]) -> tuple[float, float, float]:
+    """As `head_pose`, of points (468, 3) in any unit."""
+    turn = rotation_between(mean_mesh(), points.astype(np.float64) * (1, -1, -1))
     yaw = np.arcsin(np.clip(-turn[2, 0], -1, 1))
     pitch = -np.arctan2(turn[2, 1], turn[2, 2])
     roll = np.arctan2(turn[1, 0], turn[0, 0])

@@ -101,14 +101,21 @@ class MeshModel:
         check_picture(picture)
         if not regions:
             return []
-        squares = np.stack([square_of(picture, region) for region in regions])
-        answers = self._graph.run(squares.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
-        points = answers[0].reshape(-1, POINTS, 3)
-        presence = 1 / (1 + np.exp(-answers[1].reshape(-1).clip(-80, 80)))
+        points, presence = self.ask(np.stack([square_of(picture, region) for region in regions]))
         return [
             Mesh(placed(mesh, region), float(sure))
             for mesh, region, sure in zip(points, regions, presence, strict=True)
         ]
+
+    def ask(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """What the network says of squares uint8 RGB (n, SIDE, SIDE, 3).
+
+        Returns:
+            Points (n, 468, 3) in pixels of the squares, and presences (n,).
+        """
+        answers = self._graph.run(squares.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
+        presence = 1 / (1 + np.exp(-answers[1].reshape(-1).clip(-80, 80).astype(np.float64)))
+        return answers[0].reshape(-1, POINTS, 3), presence
 
 
 def region_of_face(face: Face) -> Region:

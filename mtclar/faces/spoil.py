@@ -44,11 +44,11 @@ def spoil(crops: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
     strength, place = rng.uniform(), rng.uniform(size=2)
     out = crops.copy()
     for i in np.flatnonzero(course > 0):
-        out[i] = _spoilt(crops[i], kind, strength, place, course[i])
+        out[i] = spoil_one(crops[i], kind, strength, place, course[i])
     return out
 
 
-def _spoilt(crop: np.ndarray, kind: str, strength: float, place: np.ndarray, share: float) -> np.ndarray:
+def spoil_one(crop: np.ndarray, kind: str, strength: float, place: np.ndarray, share: float) -> np.ndarray:
     """One crop, spoilt by a strength in [0, 1], of which a share in (0, 1] has come by now."""
     size = len(crop)
     face = size * FACE_SHARE

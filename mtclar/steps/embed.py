@@ -10,7 +10,8 @@ import numpy as np
 from mtclar.data.store import FacesStore
 from mtclar.evaluation.answers import Embeddings
 from mtclar.evaluation.clips import Clip
-from mtclar.faces.quality import quality
+from mtclar.faces.mesh import MeshModel
+from mtclar.faces.quality import look, quality
 from mtclar.faces.spoil import KINDS, spoil
 from mtclar.progress import Progress, silent
 
@@ -43,13 +44,13 @@ def embed_rows(
         progress: Told how many faces are done.
     """
     sides = store.table[["w", "h"]].to_numpy(np.float64).mean(axis=1)[rows]
-    scores = store.table["score"].to_numpy(np.float64)[rows]
-    values, clear = [], []
+    values, clear, mesh = [], [], MeshModel()
     for start, crops in zip(range(0, len(rows), _BATCH), store.batches(rows, _BATCH), strict=True):
         some = slice(start, start + _BATCH)
         seen = crops if change is None else change(crops)
         values.append(predictor.embed(seen))
-        clear.append(quality(seen, sides[some], scores[some]))
+        pose, presence = look(seen, mesh)
+        clear.append(quality(seen, sides[some], pose=pose, presence=presence))
         progress(min(start + _BATCH, len(rows)), len(rows), "faces")
     return Embeddings(rows, np.concatenate(values), np.concatenate(clear))
 
@@ -63,7 +64,7 @@ def embed_spoilt(store: FacesStore, clips: Sequence[Clip], predictor: Embedder, 
         predictor: The model.
         seed: Of the spans' strength, place and length.
     """
-    parts = []
+    parts, mesh = [], MeshModel()
     for number, clip in enumerate(clips):
         kind, rng = KINDS[number % len(KINDS)], np.random.default_rng([seed, number])
         for start in range(0, len(clip), _LONG):
@@ -71,7 +72,8 @@ def embed_spoilt(store: FacesStore, clips: Sequence[Clip], predictor: Embedder, 
             table = store.table.iloc[rows]
             crops = spoil(store.crops(rows), kind, rng)
             sides = table[["w", "h"]].to_numpy(np.float64).mean(axis=1)
-            clear = quality(crops, sides, table["score"].to_numpy(np.float64))
+            pose, presence = look(crops, mesh)
+            clear = quality(crops, sides, pose=pose, presence=presence)
             parts.append((rows, predictor.embed(crops), clear))
     if not parts:
         return None

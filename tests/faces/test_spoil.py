@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mtclar.faces.quality import quality
 from mtclar.faces.spoil import KINDS, SPAN, spoil
 
 
@@ -18,11 +17,15 @@ def test_one_span_of_a_clip_is_harder_to_see_and_the_rest_untouched(kind, seed):
     changed = np.flatnonzero((worse != crops).any(axis=(1, 2, 3)))
     assert (np.diff(changed) == 1).all()
     assert SPAN[0] * 40 - 2 <= len(changed) <= SPAN[1] * 40 + 2
-    sides, scores = np.full(40, 120.0), np.full(40, np.nan)
-    drop = quality(crops, sides, scores) - quality(worse, sides, scores)
-    if kind in ("dark", "blurred", "small"):  # what is squeezed or covered is still sharp
-        assert (drop >= 0).all()
-        assert drop[changed[len(changed) // 2]] > 0.1
+    middle = changed[len(changed) // 2]
+    light, edges = (
+        [measure(some[middle].astype(float)) for some in (worse, crops)]
+        for measure in (np.mean, lambda crop: np.abs(np.diff(crop, axis=0)).max())
+    )
+    if kind == "dark":
+        assert light[0] < 0.5 * light[1]
+    if kind in ("blurred", "small"):
+        assert edges[0] < 0.7 * edges[1]
 
 
 def test_the_same_seed_spoils_alike():
