@@ -15,7 +15,7 @@ from make_video import with_face, write_video
 from toy_bundle import toy_bundle
 from toy_checkout import track
 
-HEAVY = ("torch", "mlflow", "kfp", "kornia", "dvc", "great_expectations", "vtk", "onnx", "scipy")
+HEAVY = ("torch", "mlflow", "kfp", "kornia", "dvc", "great_expectations", "vtk", "onnx", "scipy", "dlib")
 
 
 def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:

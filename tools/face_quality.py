@@ -1,9 +1,9 @@
 """Fits what each defect counts in mtclar/faces/quality.py: `python -m tools.face_quality --model FOLDER`.
 
 Draws pictures of the validation people of recipes/shipped.yaml, which the shipped model has not learned from, spoils a
-copy of each in every way of `mtclar.faces.spoil`, and asks the model's supervised head. What is fitted, on every second
-person: two normal errors (valence, arousal) around the truth whose variance is the exponential of a sum of defects,
-none of which may make it smaller. Prints the weights in halvings, and how well quality orders the errors of the others.
+copy of each in every way of `mtclar.faces.spoil`, and asks the model's supervised head. What is fitted: two normal
+errors (valence, arousal) around the truth whose variance is the exponential of a sum of defects, none of which may make
+it smaller. Prints the weights in halvings, and how well they order the errors of test people.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 
 from mtclar.faces import Face, box_from_landmarks, cut, open_detector, overlap
 from mtclar.faces.mesh import MeshModel
-from mtclar.faces.quality import FACE_SHARE, FRONTAL, LARGE, LEAST_PRESENCE, SHARP, look, quality, sharpness
+from mtclar.faces.quality import FACE_SHARE, FRONTAL, LARGE, LEAST_PRESENCE, SHARP, look, sharpness
 from mtclar.faces.spoil import KINDS, SIDES, spoil_one
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings, recipe
@@ -39,43 +39,40 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", type=Path, default=Path("mtclar/shipped/default"), help="a bundle")
     bundle = Bundle.load(parser.parse_args().model)
-    crops, sides, truth, person = drawn(bundle)
+    terms, error, _ = asked(bundle, "validation")
+    weights = fit(terms, error**2)
+    scale = HALVINGS / (weights[0] * np.log2(1 / LEAST_PRESENCE))
+    for name, weight in zip(NAMES, weights, strict=True):
+        print(f"{name}: {scale * weight:.2f} halvings")
+    print(f"the squared error goes with quality to the power of {-1 / scale:.2f}")
+    terms, error, size = asked(bundle, "test")
+    other = error - np.polyval(np.polyfit(size, error, 2), size)
+    for name, values in (("error", error), ("error less that of its strength", other)):
+        rho = spearmanr(-terms @ weights, -values)[0]
+        print(f"rank correlation of quality with smallness of {name}: {rho:.3f}")
+
+
+def asked(bundle: Bundle, split: str) -> tuple[Array, Array, Array]:
+    """Defects (n, 5), errors (n,) and strengths of the expressions (n,) of pictures and their spoilt copies."""
+    crops, sides, truth = drawn(bundle, split)
     seen, smaller, rng = [crops], [sides], np.random.default_rng(1)
     for kind in KINDS:
         strength, place = rng.uniform(size=len(crops)), rng.uniform(size=(len(crops), 2))
         seen.append(np.stack([spoil_one(c, kind, s, p, 1.0) for c, s, p in zip(crops, strength, place, strict=True)]))
         smaller.append(SIDES[0] * (SIDES[1] / SIDES[0]) ** strength if kind == "small" else sides)
-    copies = len(seen)
-    crops, sides, truth, person = (
-        np.concatenate(seen),
-        np.concatenate(smaller),
-        np.tile(truth, (copies, 1)),
-        np.tile(person, copies),
-    )
+    truth = np.tile(truth, (len(seen), 1))
+    crops, sides = np.concatenate(seen), np.concatenate(smaller)
     _, valence, arousal = bundle.single(bundle.embed(crops))
     error = np.hypot(valence - truth[:, 0], arousal - truth[:, 1]).astype(float)
-    pose, presence = look(crops, MeshModel())
-    terms = defects(crops, sides, pose, presence)
-    fitted = person % 2 == 0
-    weights = fit(terms[fitted], error[fitted] ** 2)
-    scale = HALVINGS / (weights[0] * np.log2(1 / LEAST_PRESENCE))
-    for name, weight in zip(NAMES, weights, strict=True):
-        print(f"{name}: {scale * weight:.2f} halvings")
-    print(f"the squared error goes with quality to the power of {-1 / scale:.2f}")
-    size = np.hypot(*truth.T)
-    other = error - np.polyval(np.polyfit(size, error, 2), size)
-    rated = quality(crops, sides, pose=pose, presence=presence)
-    for name, values in (("error", error), ("error less that of its strength", other)):
-        rho = spearmanr(rated[~fitted], -values[~fitted])[0]
-        print(f"rank correlation of quality with smallness of {name}: {rho:.3f}")
+    return defects(crops, sides, *look(crops, MeshModel())), error, np.hypot(*truth.T)
 
 
-def drawn(bundle: Bundle) -> tuple[NDArray[np.uint8], Array, Array, NDArray[np.int64]]:
-    """Crops as a detector cuts them, sides of their boxes, valence and arousal, and persons, counted."""
+def drawn(bundle: Bundle, split: str) -> tuple[NDArray[np.uint8], Array, Array]:
+    """Crops as a detector cuts them, sides of their boxes, valence and arousal."""
     s, model, detector = load_settings(recipe("shipped")).synthesize, find_face_model(None), open_detector()
-    crops, sides, truth, persons = [], [], [], []
-    jobs = [job for job in bulk_jobs(s) if job.kind == "stills" and job.split == "validation"]
-    for number, job in enumerate(jobs):
+    crops, sides, truth = [], [], []
+    jobs = [job for job in bulk_jobs(s) if job.kind == "stills" and job.split == split]
+    for job in jobs:
         for shot in shots(job, s, model, pictures=job.count):
             assert shot.picture is not None
             known: Face = box_from_landmarks(shot.landmarks)
@@ -84,8 +81,7 @@ def drawn(bundle: Bundle) -> tuple[NDArray[np.uint8], Array, Array, NDArray[np.i
             crops.append(cut(shot.picture, face.box, bundle.crop_spec))
             sides.append(face.w)
             truth.append(shot.affect)
-            persons.append(number)
-    return np.stack(crops), np.array(sides), np.array(truth), np.array(persons)
+    return np.stack(crops), np.array(sides), np.array(truth)
 
 
 def defects(crops: NDArray[np.uint8], sides: Array, pose: Array, presence: Array) -> Array:

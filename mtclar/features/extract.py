@@ -297,18 +297,19 @@ def _answer(predictor: Predictor, batch: _Batch) -> _Answers:
     expression, valence, arousal = predictor.single(embedding.astype(np.float32))
     box = np.array([seen.face.box for seen in batch.seen], np.float32)
     score = np.array([seen.face.score for seen in batch.seen])
-    pose = np.full((len(crops), 3), np.nan, np.float32)
+    pose, presence = np.full((len(crops), 3), np.nan, np.float32), np.full(len(crops), np.nan)
     landmarks = np.full((len(crops), LANDMARKS, 2), np.nan, np.float16)
     for row, seen in enumerate(batch.seen):
         if seen.mesh is not None:
-            pose[row] = head_pose(seen.mesh)
+            pose[row], presence[row] = head_pose(seen.mesh), seen.mesh.presence
             landmarks[row] = (landmarks68(seen.mesh) - box[row, :2]) / box[row, 2:]
+    sides = box[:, 2:].mean(axis=1).astype(float)
     return _Answers(
         box=box,
         score=score.astype(np.float32),
         pose=pose,
         landmarks=landmarks,
-        quality=quality(crops, box[:, 2:].mean(axis=1).astype(float), score).astype(np.float32),
+        quality=quality(crops, sides, score, pose=pose, presence=presence).astype(np.float32),
         embedding=embedding,
         expression=expression.astype(np.float16),
         head=np.stack([valence, arousal], axis=1).astype(np.float32),

@@ -25,6 +25,7 @@ def real(name: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def hog() -> HogDetector:
+    pytest.importorskip("dlib", reason="dlib's detector is an extra")
     return HogDetector(threshold=0.0, long_side=640)
 
 
