@@ -6,8 +6,8 @@
 `hard` is the share of faces found in pictures of `mtclar synthesize` with everything hard at 1, whose truth is known:
 a box counts that overlaps the true one by 0.2 of their union. `false` are pictures without a face in which one is
 found, of 1,000. `real` is the share of faces in ../shared/real, counted by hand. Times are beside HOG's on the same
-pictures; `video` is a clip in which every fifth frame is searched and the mesh follows the face between, beside HOG in
-every frame. The rendered artist needs MTCLAR_FACE_MODEL; without it people are drawn, which are easier.
+pictures; `video` is a clip in which shots are found and faces followed as `mtclar extract` does it, beside HOG in every
+frame. The rendered artist needs MTCLAR_FACE_MODEL; without it people are drawn, which are easier.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ import numpy as np
 from faceless import faceless, tiles
 
 from mtclar.errors import MtclarError
-from mtclar.faces import Detector, Face, box_from_landmarks, open_detector, overlap
-from mtclar.faces.geometry import box_of_mesh
-from mtclar.faces.mesh import Mesh, MeshModel
+from mtclar.faces import Detector, Face, box_from_landmarks, by_shot, open_detector, open_tracker, overlap
+from mtclar.faces.mesh import MeshModel
 from mtclar.faces.models import DOUBTFUL, PRESENT, THRESHOLDS
 from mtclar.settings import load_settings
 from mtclar.synthesis.artists.facemodel import find_face_model
@@ -42,10 +41,7 @@ CLIPS = {"single_face.mp4": 72, "face_noface.mov": 75}
 UNCLEAR = 8
 """Frames around the last that shows a face that count for neither."""
 FOUND = 0.2
-EVERY = 5
 SAMPLE = Path("data/sample/videos/solo_1.mp4")
-LOST = 0.5
-"""Presence of the mesh below which a face that was followed is searched anew."""
 GRID = (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -97,22 +93,6 @@ def real_pictures() -> tuple[list[tuple[np.ndarray, int]], list[np.ndarray]]:
     return some, none
 
 
-def follow(detector: Detector, mesh_model: MeshModel, frames: Sequence[np.ndarray]) -> int:
-    """Finds the largest face on every fifth frame and follows it between; returns how many frames show it."""
-    last: Mesh | None = None
-    shown = 0
-    for index, picture in enumerate(frames):
-        if last is not None and index % EVERY:
-            last = mesh_model.follow(picture, last)
-        else:
-            faces = detector.detect(picture)
-            last = mesh_model.fit(picture, max(faces, key=lambda face: face.w)) if faces else None
-        if last is not None and last.presence < LOST:
-            last = None
-        shown += last is not None and box_of_mesh(last).w > 0
-    return shown
-
-
 def compare(pictures: int, empty: int) -> None:
     """Prints the table."""
     hard, truth = hard_pictures("test", pictures)
@@ -141,18 +121,20 @@ def compare(pictures: int, empty: int) -> None:
 
 
 def follow_clips() -> None:
-    """Prints how long it takes to follow a face through a clip, beside HOG in every frame, and what one look costs."""
+    """Prints what finding shots and following faces takes, beside HOG in every frame, and what one look costs."""
     clips = [path for path in (*(REAL / name for name in CLIPS), SAMPLE) if path.is_file()]
+    extract = load_settings().extract
     for clip in clips:
-        frames = [frame.image for frame in open_video(clip)]
-        _, whole = timed(open_detector("hog"), frames)
-        for name in ("full-range", "ladder"):
-            detector, mesh_model = open_detector(name), MeshModel()
-            follow(detector, mesh_model, frames[:2])
-            start = time.perf_counter()
-            shown = follow(detector, mesh_model, frames)
-            ratio = (time.perf_counter() - start) / whole
-            print(f"video {clip.name}, {name} and mesh: {shown} of {len(frames)} frames, time/HOG {ratio:.2f}")
+        frames = list(open_video(clip))
+        _, whole = timed(open_detector("hog"), [frame.image for frame in frames])
+        open_tracker(extract).push(0, 0.0, frames[0].image, True)  # weights are read
+        tracker, start = open_tracker(extract), time.perf_counter()
+        told = [
+            bool(tracker.push(frame.index, frame.time_s, frame.image, new_shot)) for frame, new_shot in by_shot(frames)
+        ]
+        ratio = (time.perf_counter() - start) / whole
+        tracks = len(tracker.finish().number)
+        print(f"video {clip.name}: {sum(told)} of {len(frames)} frames, tracks {tracks}, time/HOG {ratio:.2f}")
     if clips:
         cost(next(iter(open_video(clips[0]))).image)
 
