@@ -309,8 +309,13 @@ def evaluate(
         typer.Option("--real", help="Judge a bundle on this folder of rated clips of real people.", metavar="DIR"),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="For --real: default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
-    ] = "default",
+        str | None,
+        typer.Option(
+            help="Judge a bundle instead of a checkpoint: default, a bundle folder, or models:/mtclar@champion; "
+            "default where --real is given.",
+            metavar="BUNDLE",
+        ),
+    ] = None,
     va_range: VaRange = None,
     anchor_clock: AnchorClock = "video",
     show: Annotated[bool, typer.Option("--show", help="Only print the table of what --out holds already.")] = False,
@@ -322,15 +327,18 @@ def evaluate(
     overrides: Set = None,
     quiet: Quiet = False,
 ) -> None:
-    """Judge a checkpoint on people it has not seen, beside its trivial baselines.
+    """Judge a checkpoint on people it has not seen, beside its trivial baselines, and calibrate it.
 
-    With --real, judge a finished model on real people: clips of which a person has rated a few frames.
+    With --model, judge and calibrate a finished model; 'mtclar export --model' puts the calibration into it. With
+    --real, judge a finished model on real people: clips of which a person has rated a few frames.
 
     Example: mtclar evaluate --out artifacts/evaluate
     """
     if real is not None:
         settings = _settings(params, overrides)
-        _evaluate_real(real, model, out or Path("artifacts/real"), settings, _range(va_range), anchor_clock, quiet)
+        _evaluate_real(
+            real, model or "default", out or Path("artifacts/real"), settings, _range(va_range), anchor_clock, quiet
+        )
         return
     out = out or Path("artifacts/evaluate")
     from mtclar.steps import evaluate as step
@@ -339,12 +347,19 @@ def evaluate(
         _table(*step.folds(folds))
         return
     if not show:
+        settings = _settings(params, overrides)
+        bundle = None
+        if model is not None:
+            from mtclar.steps.models import open_model
+
+            bundle = open_model(model, settings.register_).folder
         with _progress(quiet) as progress:
             step.run(
-                _settings(params, overrides).evaluate,
+                settings.evaluate,
                 faces=faces,
                 pairs=pairs,
                 checkpoint=checkpoint,
+                bundle=bundle,
                 out=out,
                 progress=progress,
             )
@@ -385,23 +400,46 @@ def _evaluate_real(
 
 @app.command()
 def export(
-    checkpoint: Checkpoint,
-    faces: Faces,
     evaluation: Evaluation,
     out: Out,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Folder that 'mtclar train' wrote.", metavar="DIR")
+    ] = None,
+    faces: Annotated[
+        Path | None, typer.Option("--faces", help="Faces store that 'mtclar crop' wrote.", metavar="DIR")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of a checkpoint: a bundle (default, a folder, models:/...) that gets a new calibration.",
+            metavar="BUNDLE",
+        ),
+    ] = None,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
 ) -> None:
     """Write the bundle: three ONNX graphs that agree with torch, and what a labeller must know.
 
+    With --model: the graphs of a finished bundle with the calibration of a new evaluation.
+
     Example: mtclar export --checkpoint artifacts/train --faces artifacts/crop
     --evaluation artifacts/evaluate --out artifacts/export
     """
-    settings = _settings(params, overrides).export
+    settings = _settings(params, overrides)
     from mtclar.steps import export as step
 
-    _say(quiet, step.run(settings, checkpoint=checkpoint, faces=faces, evaluation=evaluation, out=out))
+    if model is not None:
+        from mtclar.steps.models import open_model
+
+        if checkpoint is not None or faces is not None:
+            raise MtclarError("give either --model, or --checkpoint and --faces.")
+        bundle = open_model(model, settings.register_).folder
+        _say(quiet, step.recalibrate(bundle=bundle, evaluation=evaluation, out=out))
+        return
+    if checkpoint is None or faces is None:
+        raise MtclarError("a checkpoint is exported with --checkpoint and --faces; a bundle with --model.")
+    _say(quiet, step.run(settings.export, checkpoint=checkpoint, faces=faces, evaluation=evaluation, out=out))
 
 
 @app.command()

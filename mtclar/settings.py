@@ -156,7 +156,7 @@ class TrainSettings(Section):
     threads: Annotated[int, Field(ge=0)]
 
 
-Fusion = Literal["kriging", "latest", "nearest", "mean", "similarity", "time", "bracket", "release"]
+Fusion = Literal["process", "latest", "nearest", "mean", "similarity", "time", "bracket", "release"]
 
 
 class EvaluateSettings(Section):
@@ -265,8 +265,6 @@ def _subject(rule: str) -> str:
 class LabelSettings(Section):
     """`mtclar label`: how anchors are turned into labels."""
 
-    fusion: Fusion
-    time_scale_s: Annotated[float, Field(gt=0)]
     subject: Annotated[str, AfterValidator(_subject)]
     bridge_s: Annotated[float, Field(ge=0)]
     low_quality: Annotated[float, Field(ge=0, le=1)]

@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from mtclar.evaluation.bootstrap import Draws
 from mtclar.evaluation.clips import Clip
+from mtclar.evaluation.fusion import METHODS
 from mtclar.evaluation.supports import bank_rows, spread_positions
-from mtclar.labelling import METHODS, copy_latest, interpolate, pchip
+from mtclar.labelling import copy_latest, interpolate, pchip
 from studies.files import markdown, write_results
 from studies.judging import judge_labels, label_from, other_frames
 from studies.plan import BASE, read_plan
@@ -82,7 +83,7 @@ def score_world(
     world: World, budgets: Sequence[float], *, seed: int, time_scale_s: float, resamples: int, bootstrap_seed: int
 ) -> dict[Key, dict[str, Draws]]:
     """Every support set, fusion and budget of one trained model; `seed` draws the anchors that are drawn."""
-    kriging = ("kriging",) if world.krige is not None else ()
+    process = ("process",) if world.process is not None else ()
     found: dict[Key, dict[str, Draws]] = {}
 
     def judge(support: str, share: float, items: list[tuple[Clip, np.ndarray, dict[str, np.ndarray]]]) -> None:
@@ -96,7 +97,7 @@ def score_world(
             )
 
     for support in (*OWN, *FOREIGN):
-        methods = (*(METHODS if support in OWN else TIMELESS), *kriging)
+        methods = (*(METHODS if support in OWN else TIMELESS), *process)
         for share in budgets:
             judge(support, share, list(labelled(world, support, share, methods, seed=seed, time_scale_s=time_scale_s)))
     bank = np.intersect1d(bank_rows(world.faces, seed), world.embeddings.rows)
@@ -133,7 +134,7 @@ def figure(found: pd.DataFrame) -> Figure:
     fig = Figure(figsize=(10, 6.4), layout="constrained")
     axes = fig.subplots(2, 2, sharey="row", squeeze=False)
     fused = list(dict.fromkeys(found.loc[found["support"] == "spread", "fusion"]))
-    best = "kriging" if "kriging" in fused else "mean"
+    best = "process" if "process" in fused else "mean"
     for i, dimension in enumerate(("valence", "arousal")):
         metric = f"{dimension}_rmse"
         for method in fused:
@@ -167,7 +168,7 @@ def main() -> None:
     scores: dict[Key, list[dict[str, Draws]]] = defaultdict(list)
     for seed in range(1, plan.variant(BASE).seeds + 1):
         found = score_world(
-            load_world(BASE, seed, kriging=True),
+            load_world(BASE, seed, process=True),
             plan.budgets,
             seed=seed,
             time_scale_s=time_scale_s,

@@ -18,8 +18,8 @@ import typer
 
 from mtclar.evaluation.bootstrap import Draws
 from mtclar.evaluation.clips import DIMENSIONS, Clip
+from mtclar.evaluation.fusion import compare_all
 from mtclar.evaluation.supports import bank_rows
-from mtclar.labelling import compare_all
 from studies.figures import ccc_by_row
 from studies.files import markdown, write_results
 from studies.judging import judge_labels, label_from, other_frames
@@ -102,13 +102,13 @@ def levelled(way: Way) -> Way:
 
 
 def with_own(count: int) -> Way:
-    """`kriging` from the clip's first frame and some of other people."""
+    """the process of labels from the clip's first frame and some of other people."""
 
     def way(world: World, clip: Clip, rng: np.random.Generator) -> np.ndarray | None:
         rows = world.bank_rows
-        if world.krige is None or len(rows) < count:
+        if world.process is None or len(rows) < count:
             return None
-        return fused(world, clip, np.append(rng.permutation(rows)[:count], clip.rows[0]), "kriging")
+        return fused(world, clip, np.append(rng.permutation(rows)[:count], clip.rows[0]), "process")
 
     return way
 
@@ -120,7 +120,7 @@ def zero_shot(world: World, clip: Clip, rng: np.random.Generator) -> np.ndarray 
 
 WAYS: dict[str, Way] = {
     OWN: lambda world, clip, rng: fused(world, clip, clip.rows[:1]),
-    "own frame, kriging": with_own(0),
+    "own frame, process": with_own(0),
     "own frame, copied": lambda world, clip, rng: np.tile(clip.truth[0], (len(clip), 1)),
     "same person, other picture": same_person,
     "1 of other people": others(1),
@@ -137,7 +137,7 @@ WAYS: dict[str, Way] = {
     "16 of others + own level": levelled(others(16)),
     "bank of 100 + own level": levelled(bank()),
     "zero-shot + own level": levelled(zero_shot),
-    "8 of others + own, kriging": with_own(8),
+    "8 of others + own, process": with_own(8),
 }
 """Those that end in `own level`, and the last, use the clip's first frame besides other people's."""
 
@@ -189,7 +189,7 @@ def main() -> None:
     scores: dict[tuple[str, str], list[dict[str, Draws]]] = defaultdict(list)
     for variant in VARIANTS:
         for seed in range(1, plan.variant(variant).seeds + 1):
-            world = load_world(variant, seed, kriging=True)
+            world = load_world(variant, seed, process=True)
             found = score_world(world, seed=seed, resamples=plan.resamples, bootstrap_seed=plan.seed)
             for way, metrics in found.items():
                 scores[variant, way].append(metrics)

@@ -13,7 +13,9 @@ import numpy as np
 from mtclar.evaluation.bootstrap import Bootstrap, Draws, by_cluster, pigeonhole
 from mtclar.evaluation.clips import DIMENSIONS, Clip
 from mtclar.evaluation.few_shot import can_label
-from mtclar.labelling import Compared, Queries, Support, compare_all, fuse_compared
+from mtclar.evaluation.fusion import compare_all, vote
+from mtclar.evaluation.protocol import Labeller, Model, read_pool
+from mtclar.evaluation.supports import Picks, Pool
 from studies.world import World
 
 _CHUNK = 16384
@@ -85,37 +87,35 @@ def label_from(
         world: The model.
         clip: The clip, of n frames.
         rows: Rows (k,) of the faces store that are anchors, of this clip or not.
-        methods: Fusions, see `mtclar.labelling`.
+        methods: `process`, or some of `mtclar.evaluation.fusion.METHODS`.
         time_scale_s: Of the fusion `time`.
 
     Returns:
-        float64 (n, 2) a method. At frames that are anchors it is what the anchors say, not what they were given.
+        float64 (n, 2) a method. At frames that are anchors votes are what the anchors say, not what they were given.
     """
-    known, compare = world.embeddings, world.heads.compare
+    labels = world.faces[list(DIMENSIONS)].to_numpy(np.float64)[rows]
     place = dict(zip(clip.rows.tolist(), clip.times_s.tolist(), strict=True))
-    own = np.isin(rows, clip.rows)
-    support = Support(
-        embeddings=known[rows],
-        labels=world.faces[list(DIMENSIONS)].to_numpy(np.float64)[rows],
-        times_s=np.array([place.get(row, np.nan) for row in rows.tolist()]),
-        own_track=own,
-        own_person=world.people[rows] == clip.person,
-        weights=np.ones(len(rows)),
-        quality=known.quality_of(rows),
-        levels=world.levels_of(rows),
-    )
-    queries = Queries(known[clip.rows], clip.times_s, known.quality_of(clip.rows), world.levels_of(clip.rows))
-    similar, deltas = compare_all(queries.embeddings, support.embeddings, compare)
-    among = np.zeros((len(rows), len(rows), 2))
-    if "kriging" in methods:
-        _, among = compare_all(support.embeddings, support.embeddings, compare)
-    compared = Compared(similar, deltas, among)
-    return {
-        method: fuse_compared(
-            queries, support, compared, method=method, time_scale_s=time_scale_s, krige=world.krige
-        ).labels
-        for method in methods
-    }
+    times_s = np.array([place.get(row, np.nan) for row in rows.tolist()])
+    known, found = world.embeddings, {}
+    votes = [method for method in methods if method != "process"]
+    if votes:
+        similar, deltas = compare_all(known[clip.rows], known[rows], world.heads.compare)
+    for method in votes:
+        found[method] = vote(clip.times_s, times_s, labels, similar, deltas, method=method, time_scale_s=time_scale_s)
+    if "process" in methods:
+        found["process"] = _by_process(world, clip, rows, np.flatnonzero(np.isnan(times_s)))
+    return {method: found[method] for method in methods}
+
+
+def _by_process(world: World, clip: Clip, rows: np.ndarray, foreign: np.ndarray) -> np.ndarray:
+    """Labels (n, 2) of a clip by the process, from rows of it and, at positions `foreign`, of other clips."""
+    pool = Pool.of([clip], world.faces, rows[foreign])
+    members = np.searchsorted(clip.rows, rows)
+    members[foreign] = len(clip) + np.arange(len(foreign))
+    model = Model(world.heads.compare, "process", 1.0, world.process)
+    read = read_pool(pool, world.embeddings, world.heads, world.process)
+    labeller = Labeller(clip, 0, pool, world.embeddings, model, mean=np.zeros(2), read=read)
+    return labeller.by_support(Picks(members, "together", np.zeros(len(clip), np.int64))).methods["mtclar"]
 
 
 def other_frames(clip: Clip, positions: np.ndarray) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,16 @@ from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_table
 from mtclar.data.whole import whole_file
 from mtclar.evaluation.answers import Embeddings, Heads
-from mtclar.evaluation.calibrate import STEPS
 from mtclar.evaluation.clips import Clip, clips_of
 from mtclar.evaluation.few_shot import can_label
-from mtclar.evaluation.kriging_fit import fit, stretches_of
-from mtclar.labelling import Krige, Kriging, krige
+from mtclar.evaluation.process_fit import fit, stretches_of
+from mtclar.labelling import Process
 from mtclar.model.predictor import TorchPredictor
 from mtclar.steps.embed import embed_rows, embed_spoilt
 from studies.plan import BASE, OUT
 from studies.train import folder_of
 
-EMBEDDINGS, KRIGING = "embeddings.npz", "kriging.json"
+EMBEDDINGS, PROCESS = "embeddings.npz", "process.json"
 TRAINING_FACES = 4000
 """Faces of the train split that are embedded at most, spread over it: banks are drawn from them."""
 
@@ -40,7 +38,7 @@ class World:
         embeddings: Of all validation and test faces and of some training faces.
         heads: The trained heads.
         clips: Labelled clips of the test people.
-        krige: The fusion `kriging`, fitted on the validation people; None where it is not wanted.
+        process: Of the labels, fitted on the validation people; None where it is not wanted.
     """
 
     faces: pd.DataFrame
@@ -48,7 +46,7 @@ class World:
     embeddings: Embeddings
     heads: Heads
     clips: list[Clip]
-    krige: Krige | None = None
+    process: Process | None = None
 
     @property
     def people(self) -> np.ndarray:
@@ -97,8 +95,8 @@ def embed_faces(faces: Path, checkpoint: Path) -> Embeddings:
     return found
 
 
-def fit_kriging(faces: Path, checkpoint: Path, embeddings: Embeddings, seed: int) -> Krige | None:
-    """The fusion `kriging`, fitted on the validation clips as `mtclar evaluate` does; fitted once, then read.
+def fit_process(faces: Path, checkpoint: Path, embeddings: Embeddings, seed: int) -> Process | None:
+    """The process of the labels, fitted on the validation clips as `mtclar evaluate` does; fitted once, then read.
 
     Args:
         faces: A faces store.
@@ -109,21 +107,21 @@ def fit_kriging(faces: Path, checkpoint: Path, embeddings: Embeddings, seed: int
     Returns:
         None for a model that does not see differences, and without validation clips.
     """
-    path, made_of = checkpoint / KRIGING, _weights(checkpoint)
+    path, made_of = checkpoint / PROCESS, _weights(checkpoint)
     if path.is_file():
         saved = json.loads(path.read_text(encoding="utf-8"))
         if saved["made_of"] == made_of:
-            return partial(krige, kriging=Kriging.from_dict(saved["kriging"]))
+            return Process.from_dict(saved["process"])
     store, predictor = FacesStore(faces), TorchPredictor.from_checkpoint(checkpoint)
     clips = clips_of(store.table, "validation")
     spoilt = embed_spoilt(store, clips, predictor, seed)
     if spoilt is None or not can_label(embeddings.values, predictor):
         return None
     stretches = stretches_of(clips, embeddings, predictor) + stretches_of(clips, spoilt, predictor)
-    kriging = fit(stretches, np.random.default_rng(seed), steps=STEPS)
+    process = fit(stretches, seed).process
     with whole_file(path) as unfinished:
-        unfinished.write_text(json.dumps({"kriging": kriging.to_dict(), "made_of": made_of}), encoding="utf-8")
-    return partial(krige, kriging=kriging)
+        unfinished.write_text(json.dumps({"process": process.to_dict(), "made_of": made_of}), encoding="utf-8")
+    return process
 
 
 def _weights(checkpoint: Path) -> str:
@@ -131,9 +129,9 @@ def _weights(checkpoint: Path) -> str:
     return str(json.loads((checkpoint / "model.json").read_text(encoding="utf-8"))["weights_sha256"])
 
 
-def load_world(variant: str, seed: int, *, kriging: bool = False) -> World:
-    """The model of one variant and seed, on the test people of the studies' faces store; with the fusion `kriging`
-    fitted to it if that is wanted."""
+def load_world(variant: str, seed: int, *, process: bool = False) -> World:
+    """The model of one variant and seed, on the test people of the studies' faces store; with the process of
+    labels fitted to it if that is wanted."""
     checkpoint, folder = folder_of(variant, seed), OUT / "faces"
     faces = FacesStore(folder).table
     pairs = read_table(OUT / "models" / BASE / "pairs" / "pairs.parquet", PAIRS)
@@ -144,5 +142,5 @@ def load_world(variant: str, seed: int, *, kriging: bool = False) -> World:
         embeddings=embeddings,
         heads=TorchPredictor.from_checkpoint(checkpoint),
         clips=clips_of(faces, "test"),
-        krige=fit_kriging(folder, checkpoint, embeddings, seed) if kriging else None,
+        process=fit_process(folder, checkpoint, embeddings, seed) if process else None,
     )

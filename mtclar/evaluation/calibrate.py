@@ -1,41 +1,37 @@
-"""What a bundle carries about how sure its labels are, measured on the validation people: calibration.json.
+"""How labels are made and how sure they are, measured on validation people: calibration.json, which a bundle carries.
 
-For the fusion `kriging` that is its hyper-parameters and, of its standard deviation, the multiple that makes a band.
-The scores of a clip come from hyper-parameters fitted without that clip (cross-fitting), else the bands of the very
-clips that were fitted would look better than they are. For the other fusions it is a half-width. Both are measured once
-with anchors and once without any (zero-shot).
+That is the hyper-parameters of the process and the multiples of its standard deviation that make bands, by number of
+anchors. The scores of a clip come from prior weights fitted without that clip (cross-fitting), else the bands of the
+very clips that were fitted would look better than they are. The few hyper-parameters beside the weights are common to
+all clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
 from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.calibration import Reach, reach
 from mtclar.evaluation.clips import DIMENSIONS, Clip
-from mtclar.evaluation.few_shot import label_clips
-from mtclar.evaluation.kriging_fit import START, Stretch, fit, stretches_of
-from mtclar.evaluation.protocol import Labelled
-from mtclar.evaluation.supports import WITHOUT
-from mtclar.labelling import Krige, Kriging, krige
+from mtclar.evaluation.process_fit import Fit, Stretch, fit, stretches_of
+from mtclar.labelling import Calibration, Multiples, Process, nominal
+from mtclar.labelling.process import Posterior
 from mtclar.settings import EvaluateSettings
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 FOLDS = 4
-"""Parts of the clips, each of which is scored with hyper-parameters fitted on the others."""
-STEPS, FOLD_STEPS = 30, 10
-"""Of the fit on all clips, and of those that begin where it ended."""
-UNFITTED = Kriging(START, START)
-"""The fusion `kriging` where there are no clips to fit it; it comes without a band."""
-PLAIN = "time"
-"""The fusion of which half-widths are measured where `kriging` is judged, for labels made without it."""
+"""Parts of the clips, each of which is scored with prior weights fitted on the others."""
+COUNTS = (0, 1, 2, 3, 4, 6, 10, 20)
+"""Numbers of anchors for which multiples are measured, as far as clips are long enough."""
+PLACEMENTS = 2
+"""Placements of so many anchors that a stretch is scored from: one even from the first frame on, the others at
+random."""
+LEAST_CLIPS = 5
+"""With fewer clips that are long enough, a number of anchors has no multiple of its own."""
 
 
 @dataclass(frozen=True)
@@ -44,75 +40,68 @@ class Calibrated:
 
     Attributes:
         content: Of calibration.json.
-        krige: The fusion `kriging`, if it is the one that is judged.
+        process: The hyper-parameters.
     """
 
     content: dict[str, Any]
-    krige: Krige | None
+    process: Process
+
+    @property
+    def multiples(self) -> Multiples:
+        """The multiples by number of anchors."""
+        return Calibration.read(self.content).multiples
 
 
 def calibrate(
-    settings: EvaluateSettings,
-    faces: pd.DataFrame,
-    clips: Sequence[Clip],
-    embeddings: Embeddings,
-    spoilt: Embeddings | None,
-    heads: Heads,
-    mean: np.ndarray,
+    settings: EvaluateSettings, clips: Sequence[Clip], embeddings: Embeddings, spoilt: Embeddings | None, heads: Heads
 ) -> Calibrated:
     """Calibrates on clips, of people that training has not seen.
 
     Args:
-        settings: The fusion that is judged, the budgets of anchors, the coverage wanted.
-        faces: Table of the faces store.
-        clips: The validation clips; none gives a calibration of NaN. They are taken `as_raters_do`.
+        settings: The coverage wanted, how raters differ, the seed.
+        clips: The validation clips; none gives nominal hyper-parameters. They are taken `as_raters_do`.
         embeddings: Of their rows among others.
-        spoilt: Of the same rows, made harder to see; the fit of `kriging` learns from them too.
+        spoilt: Of the same rows, made harder to see; fit and bands learn from them too.
         heads: The trained heads.
-        mean: float64 (2,), mean training label.
     """
-    unknown = Reach(float("nan"), 0, float("nan"))
     clips = as_raters_do(clips, settings)
-    kriging, multiples, alone = None, [unknown] * 2, [unknown] * 2
-    if settings.fusion == "kriging":
-        stretches = stretches_of(clips, embeddings, heads)
-        if spoilt is not None:
-            stretches += stretches_of(clips, spoilt, heads)
-        kriging = UNFITTED
-        if stretches:
-            kriging = fit(stretches, np.random.default_rng(settings.seed), steps=STEPS)
-            scores: list[tuple[np.ndarray, np.ndarray]] = []
-            without: list[tuple[np.ndarray, np.ndarray]] = []
-            for part, other in _cross_fits(clips, stretches, kriging, settings.seed):
-                bound = partial(krige, kriging=other)
-                found = label_clips(settings, faces, part, embeddings, heads, mean, bound, supports=("first", WITHOUT))
-                without += [
-                    (_standardised([one], 0), _standardised([one], 1)) for one in found.supports.get(WITHOUT, [])
-                ]
-                for items in zip(found.supports["first"], *found.budgets.values(), strict=True):
-                    scores.append((_standardised(items, 0), _standardised(items, 1)))
-            multiples = [reach([score[d] for score in scores], settings.coverage) for d in range(2)]
-            alone = [reach([score[d] for score in without], settings.coverage) for d in range(2)]
-    plain = settings.model_copy(update={"fusion": PLAIN}) if kriging else settings
-    first = label_clips(plain, faces, clips, embeddings, heads, mean, supports=("first", WITHOUT), budgets=())
-    errors = [_errors(item) for item in first.supports["first"]]
-    widths = [reach([error[:, d] for error in errors], settings.coverage) for d in range(2)]
-    far = [_errors(item) for item in first.supports.get(WITHOUT, [])]
-    zero_shot = [reach([error[:, d] for error in far], settings.coverage) for d in range(2)]
+    stretches = stretches_of(clips, embeddings, heads)
+    if not stretches:
+        return nominal_calibration(settings.coverage)
+    if spoilt is not None:
+        stretches += stretches_of(clips, spoilt, heads)
+    fitted = fit(stretches, settings.seed)
+    reaches = _reaches(stretches, fitted, settings)
+    measured = reaches[0][0]
     content = {
-        **_by_name(widths),
-        "zero_shot": _by_name(zero_shot),
-        "multiples": _by_name(multiples) if kriging else None,
-        "multiples_zero_shot": _by_name(alone) if kriging else None,
-        "kriging": kriging.to_dict() if kriging else None,
-        "fusion": settings.fusion,
+        "process": fitted.process.to_dict(),
+        "multiples": {
+            "anchors": list(COUNTS[: len(reaches)]),
+            **{name: [each[d].value for each in reaches] for d, name in enumerate(DIMENSIONS)},
+        },
         "coverage": settings.coverage,
-        "assured": widths[0].assured,
-        "n_clips": widths[0].clips,
-        "n_frames": sum(map(len, errors)),
+        "assured": measured.assured,
+        "n_clips": measured.clips,
+        "n_frames": sum(len(clip) for clip in clips),
         "split": "validation",
     }
-    return Calibrated(content, None if kriging is None else partial(krige, kriging=kriging))
+    return Calibrated(content, fitted.process)
+
+
+def nominal_calibration(coverage: float, typical: float | None = None) -> Calibrated:
+    """Hyper-parameters of a model on which nothing was measured, and the multiples of a normal distribution."""
+    process = nominal(typical)
+    content = {
+        "process": process.to_dict(),
+        "multiples": Multiples.level(NormalDist().inv_cdf((1 + coverage) / 2)).to_dict(),
+        "coverage": coverage,
+        "assured": None,
+        "n_clips": 0,
+        "n_frames": 0,
+        "split": None,
+        "nominal": True,
+    }
+    return Calibrated(content, process)
 
 
 def as_raters_do(clips: Sequence[Clip], settings: EvaluateSettings) -> list[Clip]:
@@ -123,7 +112,7 @@ def as_raters_do(clips: Sequence[Clip], settings: EvaluateSettings) -> list[Clip
 
         clip(exp(rater_scale z1) y + rater_level z2, -1, 1),    z1, z2 standard normal, drawn by the seed,
 
-    and anchors and truth alike are those of its one rater; what `kriging` learns of offset and scale, and how wide a
+    and anchors and truth alike are those of its one rater; what the process learns of level and gain, and how wide a
     band must be without an anchor or with few, is learned from that.
     """
     rng = np.random.default_rng([settings.seed, len(clips)])
@@ -135,30 +124,38 @@ def as_raters_do(clips: Sequence[Clip], settings: EvaluateSettings) -> list[Clip
     ]
 
 
-def _cross_fits(
-    clips: Sequence[Clip], stretches: Sequence[Stretch], kriging: Kriging, seed: int
-) -> Iterator[tuple[list[Clip], Kriging]]:
-    """Parts of the clips, with hyper-parameters that were fitted on the others; of a single clip, on itself."""
-    numbers = np.random.default_rng(seed).permutation(len(clips))
-    for part in np.array_split(numbers, min(FOLDS, len(clips))):
-        others = [stretch for stretch in stretches if stretch.clip not in part]
-        rng = np.random.default_rng(seed)
-        yield (
-            [clips[number] for number in part],
-            fit(others, rng, steps=FOLD_STEPS, start=kriging) if others else kriging,
-        )
+def _reaches(stretches: Sequence[Stretch], fitted: Fit, settings: EvaluateSettings) -> list[list[Reach]]:
+    """The multiples for each of `COUNTS`, valence and arousal, as far as clips are long enough."""
+    rng = np.random.default_rng([settings.seed, 3])
+    numbers = rng.permutation(np.unique([stretch.clip for stretch in stretches]))
+    scores: dict[int, dict[int, list[np.ndarray]]] = {k: {} for k in COUNTS}
+    for part in np.array_split(numbers, min(FOLDS, len(numbers))):
+        process = fitted.without(part) if len(part) < len(numbers) else fitted.process
+        for stretch in stretches:
+            if stretch.clip in part:
+                for k in COUNTS:
+                    if len(stretch) > k:
+                        scores[k].setdefault(stretch.clip, []).append(_scores(stretch, process, k, rng))
+    found: list[list[Reach]] = []
+    for k in COUNTS:
+        if k and len(scores[k]) < LEAST_CLIPS:
+            break
+        each = [np.concatenate(parts) for parts in scores[k].values()]
+        found.append([reach([clip[:, d] for clip in each], settings.coverage) for d in range(len(DIMENSIONS))])
+    return found
 
 
-def _by_name(reaches: Sequence[Reach]) -> dict[str, float]:
-    return {name: item.value for name, item in zip(DIMENSIONS, reaches, strict=True)}
-
-
-def _errors(item: Labelled) -> np.ndarray:
-    """Errors (m, 2) on the frames of a clip that are no anchors."""
-    return (item.methods["mtclar"] - item.clip.truth)[item.queries]
-
-
-def _standardised(items: Sequence[Labelled], dimension: int) -> np.ndarray:
-    """Absolute errors over their standard deviation on the frames that are no anchors, of one clip labelled in turn
-    from several sets of anchors."""
-    return np.concatenate([np.abs(_errors(item)[:, dimension]) / item.sd[item.queries, dimension] for item in items])
+def _scores(stretch: Stretch, process: Process, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Absolute errors over their standard deviation (m, 2) on the frames that are no anchors, of all placements."""
+    n, found = len(stretch), []
+    for number in range(PLACEMENTS if k else 1):
+        at = np.arange(k) * n // max(k, 1) if not number else np.sort(rng.permutation(n)[:k])
+        rest = np.setdiff1d(np.arange(n), at)
+        columns = []
+        for d in range(len(DIMENSIONS)):
+            places, truth = stretch.places(process, d), stretch.truth[:, d]
+            told = Posterior(process[d], places[at], truth[at], np.full(k, process[d].noise ** 2))
+            mean, sd = told.at(places[rest])
+            columns.append(np.abs(np.clip(mean, -1, 1) - truth[rest]) / sd)
+        found.append(np.stack(columns, axis=1))
+    return np.concatenate(found)

@@ -11,11 +11,11 @@ import numpy as np
 from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.clips import DIMENSIONS, Clip
 from mtclar.evaluation.fine import area_under_budget
-from mtclar.evaluation.protocol import Labelled, Labeller, Model
+from mtclar.evaluation.protocol import Labelled, Labeller, Model, read_pool
 from mtclar.evaluation.release import Seen, score_release
 from mtclar.evaluation.scores import score_clips
 from mtclar.evaluation.supports import WITHOUT, Pool, bank_rows, choose, spread_positions
-from mtclar.labelling import Krige
+from mtclar.labelling import Process
 from mtclar.settings import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def label_clips(
     embeddings: Embeddings,
     heads: Heads,
     mean: np.ndarray,
-    krige: Krige | None = None,
+    process: Process | None = None,
     *,
     supports: Sequence[str] | None = None,
     budgets: Sequence[float] | None = None,
@@ -75,22 +75,22 @@ def label_clips(
         embeddings: Of all `judge.rows_needed`.
         heads: The trained heads.
         mean: float64 (2,), mean training label.
-        krige: For the fusion `kriging`.
+        process: Hyper-parameters for the fusion `process`.
         supports, budgets: These alone; None for all that the settings ask for. What the release's protocol needs is
             kept only where all support sets are.
     """
     names = tuple(dict.fromkeys((*ALWAYS, WITHOUT, *settings.supports))) if supports is None else tuple(supports)
     bank = bank_rows(faces, settings.seed) if "bank" in names else np.empty(0, np.int64)
-    model = Model(heads.compare, settings.fusion, settings.time_scale_s, krige)
+    chosen = process if settings.fusion == "process" else None
+    model = Model(heads.compare, settings.fusion, settings.time_scale_s, chosen)
     pool = Pool.of(clips, faces, bank)
     shares = settings.budgets if budgets is None else budgets
-    _, valence, arousal = heads.single(embeddings[pool.rows])
-    levels = np.stack([valence, arousal], axis=1).astype(np.float64)
-    if not np.isfinite(levels).all():
+    read = read_pool(pool, embeddings, heads, chosen)
+    if not np.isfinite(read.levels).all():
         names = tuple(name for name in names if name != WITHOUT)  # no head says anything without an anchor
     found = FewShot({name: [] for name in names}, {share: [] for share in shares})
     for number, clip in enumerate(clips):
-        labeller = Labeller(clip, number, pool, embeddings, model, mean=mean, levels=levels)
+        labeller = Labeller(clip, number, pool, embeddings, model, mean=mean, read=read)
         for name in names:
             picks = choose(name, pool, number, stride=settings.stride, seed=settings.seed)
             if picks is not None:

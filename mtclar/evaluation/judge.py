@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.bootstrap import by_cluster
-from mtclar.evaluation.calibrate import calibrate
+from mtclar.evaluation.calibrate import Calibrated, as_raters_do, calibrate
 from mtclar.evaluation.clips import DIMENSIONS, clips_of, pictures_of
 from mtclar.evaluation.few_shot import FewShot, can_label, label_clips, score
 from mtclar.evaluation.fine import interval_block
@@ -28,7 +28,6 @@ from mtclar.evaluation.heads import (
 from mtclar.evaluation.protocol import Labelled
 from mtclar.evaluation.scores import clusters
 from mtclar.evaluation.supports import WITHOUT, bank_rows, check_supports
-from mtclar.labelling import half_bands
 from mtclar.settings import EvaluateSettings
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def judge(
         pairs: Table with the columns of `tables.PAIRS`.
         embeddings: Of all `rows_needed`.
         heads: The trained heads.
-        spoilt: Of the rows of the validation clips, made harder to see, from which the fusion `kriging` learns how a
+        spoilt: Of the rows of the validation clips, made harder to see, from which labelling learns how a
             model errs on such faces; it may do without.
     """
     rng = np.random.default_rng(settings.seed)
@@ -112,14 +111,20 @@ def judge(
     training = _training(faces, pairs)
     clips = clips_of(faces, settings.split)
     held_out = clips_of(faces, "validation")
-    few = FewShot({}, {})
+    few = banded = FewShot({}, {})
     few_metrics: dict[str, Any] = {}
     notes: list[str] = [NOT_ABLE]
     able = can_label(embeddings.values, heads)
-    calibrated = calibrate(settings, faces, held_out if able else [], embeddings, spoilt, heads, training.mean)
+    calibrated = calibrate(settings, held_out if able else [], embeddings, spoilt, heads)
     if able:
-        few = label_clips(settings, faces, clips, embeddings, heads, training.mean, calibrated.krige)
+        few = banded = label_clips(settings, faces, clips, embeddings, heads, training.mean, calibrated.process)
         few_metrics, notes = score(settings, few, clips, rng)
+        rated = as_raters_do(clips, settings)  # bands are for labels that people give
+        if settings.rater_level + settings.rater_scale > 0:
+            names = [name for name in ("first", WITHOUT) if name in few.supports]
+            banded = label_clips(
+                settings, faces, rated, embeddings, heads, training.mean, calibrated.process, supports=names
+            )
     paired = _pairs(faces, pairs[pairs["split"] == settings.split], embeddings, heads)
     rows_of_pictures = pictures_of(faces, settings.split)
     pictures = _pictures(faces, rows_of_pictures, embeddings, heads)
@@ -129,7 +134,7 @@ def judge(
         "pairs": score_pairs(paired, training, **draw),
         **single,
     }
-    metrics["calibration"] = _coverage(settings, few, calibrated.content, rng)
+    metrics["calibration"] = _coverage(settings, banded, calibrated, rng)
     rows = [clip.rows for clip in clips]
     metrics |= {
         "n_clips": len(clips),
@@ -150,47 +155,39 @@ def judge(
 
 
 def _coverage(
-    settings: EvaluateSettings, few: FewShot, calibration: Mapping[str, Any], rng: np.random.Generator
+    settings: EvaluateSettings, few: FewShot, calibrated: Calibrated, rng: np.random.Generator
 ) -> dict[str, Any]:
     """What the calibrated bands hold of the judged frames, of all together and of each clip, and how wide they are.
 
     `{dimension: with the first frame as anchor, "none": {dimension: without any}, "budgets": {share: {dimension:
-    ...}}}`; the bands of a fusion without a standard deviation were measured with one anchor, so they are judged with
-    one alone.
+    ...}}}`; votes have no standard deviation and so no band.
     """
     found: dict[str, Any] = {"target": settings.coverage, "same_clips": settings.split == "validation"}
-    found |= _held(settings, few.supports.get("first", []), calibration, rng)
+    found |= _held(settings, few.supports.get("first", []), calibrated, rng)
     if WITHOUT in few.supports:
-        found[WITHOUT] = _held(settings, few.supports[WITHOUT], calibration, rng, zero_shot=True)
-    if calibration["multiples"]:
+        found[WITHOUT] = _held(settings, few.supports[WITHOUT], calibrated, rng)
+    if settings.fusion == "process":
         found["budgets"] = {
-            f"{share:g}": _held(settings, items, calibration, rng) for share, items in few.budgets.items()
+            f"{share:g}": _held(settings, items, calibrated, rng) for share, items in few.budgets.items()
         }
     return found
 
 
 def _held(
-    settings: EvaluateSettings,
-    labelled: Sequence[Labelled],
-    calibration: Mapping[str, Any],
-    rng: np.random.Generator,
-    *,
-    zero_shot: bool = False,
+    settings: EvaluateSettings, labelled: Sequence[Labelled], calibrated: Calibrated, rng: np.random.Generator
 ) -> dict[str, Any]:
-    multiples = calibration["multiples_zero_shot" if zero_shot else "multiples"] or {}
-    widths = calibration["zero_shot"] if zero_shot else calibration
-    scored = [item for item in labelled if item.queries.any()]
+    multiples, known = calibrated.multiples, calibrated.content
+    scored = [item for item in labelled if item.queries.any() and np.isfinite(item.sd).all()]
+    spoke = np.array([item.spoke for item in scored], np.int64)
     found: dict[str, Any] = {}
     for k, name in enumerate(DIMENSIONS):
-        multiple = multiples.get(name)
-        found[name] = {"half_width": widths[name]} if multiple is None else {"multiple": multiple}
-        found[name]["assured"] = calibration["assured"]
-        if calibration["n_clips"] and scored:
+        each = multiples.at(spoke)[:, k]
+        found[name] = {"multiple": float(each.mean()) if len(each) else float("nan"), "assured": known["assured"]}
+        if known["n_clips"] and scored:
             clip = np.repeat(np.arange(len(scored)), [int(item.queries.sum()) for item in scored])
             truth = np.concatenate([item.clip.truth[item.queries, k] for item in scored])
             label = np.concatenate([item.methods["mtclar"][item.queries, k] for item in scored])
-            halves = [half_bands(calibration, item.sd, zero_shot=zero_shot)[item.queries, k] for item in scored]
-            half = np.concatenate(halves)
+            half = each[clip] * np.concatenate([item.sd[item.queries, k] for item in scored])
             drawn = clusters([item.clip for item in scored], settings.cluster)[clip]
             bootstrap = by_cluster(drawn, settings.bootstrap, rng)
             found[name] |= interval_block(bootstrap, clip, truth, label - half, label + half, target=settings.coverage)

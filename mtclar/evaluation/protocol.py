@@ -3,8 +3,9 @@
 Which frames are anchors is said by a support set (`supports`) or by a budget, a share of the clip's frames. Every
 method then labels every frame from the same anchors:
 
-- `mtclar`: anchor's label + predicted difference, through `mtclar.labelling`, which is what `mtclar label` runs. With
-  a support of rule `latest` a frame may use only the latest anchor at or before it (causal), as MT-CLAR was published;
+- `mtclar`: by `mtclar.labelling.process`, which is what `mtclar label` runs, or by a `fusion` of votes, anchor's label
+  + predicted difference. With a support of rule `latest` a frame may use only the latest anchor at or before it
+  (causal), as MT-CLAR was published; where an anchor is drawn for each frame anew, its vote is the label;
 - `mtclar_fused` (rule `latest` only): the same from all anchors of the clip at once, past and future, as `mtclar
   label` does;
 - `copy`: the label of the anchor a frame uses; of several, the latest; left out where none of several is of the clip;
@@ -19,27 +20,22 @@ Without an anchor `mtclar` is what `mtclar label` makes of that head, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from mtclar.evaluation.answers import Embeddings
-from mtclar.evaluation.clips import Clip
+from mtclar.evaluation.answers import Embeddings, Heads
+from mtclar.evaluation.clips import DIMENSIONS, Clip
+from mtclar.evaluation.fusion import compare_all, vote
 from mtclar.evaluation.supports import Picks, Pool
-from mtclar.labelling import (
-    Compare,
-    Compared,
-    Estimate,
-    Krige,
-    Queries,
-    Support,
-    compare_all,
-    copy_latest,
-    fuse_compared,
-    interpolate,
-    pchip,
-)
+from mtclar.features.prediction import Compare, predict
+from mtclar.labelling import Process, copy_latest, interpolate, pchip
+from mtclar.labelling.course import course
+from mtclar.labelling.process import Places, Posterior
+
+APART_S = 1e5
+"""Clips are taken to be so many seconds apart: the time of one says nothing of another."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,8 @@ class Labelled:
         given: float64 (n, 2), the label of the anchor each frame uses; of several, the latest, or their mean where they
             are not of the clip; without an anchor the mean training label.
         methods: float64 (n, 2) a method.
-        sd: float64 (n, 2), standard deviation of mtclar's labels: 0 at anchors, NaN where the fusion has none.
+        sd: float64 (n, 2), standard deviation of mtclar's labels: 0 at anchors, NaN where votes made them.
+        spoke: How many anchors of the clip a label follows from.
     """
 
     clip: Clip
@@ -60,6 +57,7 @@ class Labelled:
     given: np.ndarray
     methods: dict[str, np.ndarray]
     sd: np.ndarray
+    spoke: int
 
     @property
     def queries(self) -> np.ndarray:
@@ -75,15 +73,55 @@ class Model:
 
     Attributes:
         compare: The heads for pairs.
-        method: The fusion.
+        method: `process`, or one of `fusion.METHODS`.
         time_scale_s: Of the fusion `time`.
-        krige: For the fusion `kriging`.
+        process: For the method `process`.
     """
 
     compare: Compare
     method: str
     time_scale_s: float
-    krige: Krige | None = None
+    process: Process | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Read:
+    """What the model makes of all m faces of a pool before any anchor.
+
+    Attributes:
+        levels: float64 (m, 2), the supervised head's labels.
+        places: What the process is told of them, in both dimensions; None for the other methods.
+    """
+
+    levels: np.ndarray
+    places: tuple[Places, Places] | None
+
+
+def read_pool(pool: Pool, embeddings: Embeddings, heads: Heads, process: Process | None) -> Read:
+    """Reads the faces of a pool, clip by clip; a face of the bank is a clip of its own."""
+    values = embeddings[pool.rows]
+    _, valence, arousal = heads.single(values)
+    levels = np.stack([valence, arousal], axis=1).astype(np.float64)
+    if process is None:
+        return Read(levels, None)
+    quality = embeddings.quality_of(pool.rows)
+    quality = np.ones(len(values)) if quality is None else quality
+    mean, haze = levels.copy(), np.zeros_like(levels)
+    for number in np.unique(pool.clip[pool.clip >= 0]).tolist():
+        own = np.flatnonzero(pool.clip == number)
+        told = predict(values[own], levels[own], quality[own], np.zeros(len(own), np.int64), heads.compare)
+        for d in range(len(DIMENSIONS)):
+            found = course(process[d].course, pool.times_s[own], told[:, d].astype(np.float64), quality[own])
+            mean[own, d], haze[own, d] = found
+    strangers = np.flatnonzero(pool.clip < 0)
+    group = pool.clip.copy()
+    group[strangers] = pool.clip.max(initial=-1) + 1 + np.arange(len(strangers))
+    times_s = np.where(pool.clip >= 0, pool.times_s, 0.0) + APART_S * group
+    places = tuple(
+        Places(times_s, group, mean[:, d], haze[:, d], np.arange(len(values)), values, process.typical or 1.0)
+        for d in range(len(DIMENSIONS))
+    )
+    return Read(levels, (places[0], places[1]))
 
 
 class Labeller:
@@ -98,7 +136,7 @@ class Labeller:
         model: Model,
         *,
         mean: np.ndarray,
-        levels: np.ndarray,
+        read: Read,
     ) -> None:
         """A clip of n frames and its place in the pool.
 
@@ -109,13 +147,13 @@ class Labeller:
             embeddings: Of the pool and the clip.
             model: How labels are made.
             mean: float64 (2,), mean training label.
-            levels: float64 (m, 2), the supervised head's labels of all m faces of the pool.
+            read: What the model makes of the pool.
         """
-        self.clip, self.number, self.pool, self.model, self._levels = clip, number, pool, model, levels
+        self.clip, self.number, self.pool, self.model, self._read = clip, number, pool, model, read
         self._embeddings = embeddings
         self._own = embeddings[clip.rows]
         self._members = np.flatnonzero(pool.clip == number)
-        self._alone = {"class_mean": np.tile(mean, (len(clip), 1)), "zero_shot": levels[self._members]}
+        self._alone = {"class_mean": np.tile(mean, (len(clip), 1)), "zero_shot": read.levels[self._members]}
         self._columns: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def by_support(self, picks: Picks) -> Labelled:
@@ -123,17 +161,25 @@ class Labeller:
         clip, pool, n = self.clip, self.pool, len(self.clip)
         own = pool.clip[picks.anchors] == self.number
         given_away = pool.position[picks.anchors[own]] if picks.rule != "each" else np.empty(0, np.int64)
-        ours, sd = np.empty((n, 2)), np.empty((n, 2))
-        for frames, anchors, kept, compared in self._groups(picks):
-            found = self._fuse(frames, anchors, compared)
-            ours[frames[kept]], sd[frames[kept]] = found.labels[kept], found.sd[kept]
+        ours, sd = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
+        labels, times_s = pool.truth[picks.anchors], pool.times_s[picks.anchors]
+        if picks.rule == "each":
+            faces = self._embeddings[pool.rows[picks.anchors]]
+            _, d_valence, d_arousal = self.model.compare(self._own, faces[picks.use])
+            ours = np.clip(labels[picks.use] + np.stack([d_valence, d_arousal], axis=1), -1.0, 1.0)
+        elif picks.rule == "together":
+            ours, sd = self._label(np.arange(n), picks.anchors)
+        else:
+            for k in np.unique(picks.use):
+                frames = np.flatnonzero(picks.use == k)
+                ours[frames], sd[frames] = self._label(frames, picks.anchors[k : k + 1])
         ours[given_away], sd[given_away] = clip.truth[given_away], 0.0
+        spoke = {"together": int(own.sum()), "latest": 1, "each": 0}[picks.rule]
         methods = {"mtclar": ours}
         if not len(picks.anchors):
-            return Labelled(clip, given_away, self._alone["class_mean"], methods | self._alone, sd)
-        labels, times_s = pool.truth[picks.anchors], pool.times_s[picks.anchors]
+            return Labelled(clip, given_away, self._alone["class_mean"], methods | self._alone, sd, spoke)
         if picks.rule == "latest":
-            fused = self._fuse(np.arange(n), picks.anchors, self._compared(np.arange(n), picks.anchors)).labels
+            fused = self._label(np.arange(n), picks.anchors)[0]
             fused[given_away] = clip.truth[given_away]
             methods["mtclar_fused"] = fused
         if picks.rule != "together" or len(picks.anchors) == 1:
@@ -144,15 +190,13 @@ class Labeller:
             given = np.tile(labels.mean(axis=0), (n, 1))
         if own.all() and picks.rule != "each":
             methods["interpolate"] = interpolate(clip.times_s, times_s, labels)
-        return Labelled(clip, given_away, given, methods | self._alone, sd)
+        return Labelled(clip, given_away, given, methods | self._alone, sd, spoke)
 
     def by_positions(self, positions: np.ndarray) -> Labelled:
         """Labels from the frames `positions` of the clip itself, all of them together."""
         clip, n = self.clip, len(self.clip)
         times_s, labels = clip.times_s[positions], clip.truth[positions]
-        members = self._members[positions]
-        found = self._fuse(np.arange(n), members, self._compared(np.arange(n), members))
-        ours, sd = found.labels, found.sd.copy()
+        ours, sd = self._label(np.arange(n), self._members[positions])
         ours[positions], sd[positions] = labels, 0.0
         given = copy_latest(clip.times_s, times_s, labels)
         methods = {
@@ -161,82 +205,42 @@ class Labeller:
             "interpolate": interpolate(clip.times_s, times_s, labels),
             "pchip": pchip(clip.times_s, times_s, labels),
         }
-        return Labelled(clip, positions, given, methods | self._alone, sd)
+        return Labelled(clip, positions, given, methods | self._alone, sd, len(positions))
 
     def deltas(self, positions: np.ndarray) -> np.ndarray:
         """Predicted label(frame) - label(anchor) of every frame and the anchors at `positions`: (n, k, 2)."""
         return self._within(self._members[positions])[1]
 
-    def _groups(self, picks: Picks) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, Compared]]:
-        """Frames (f,), the anchors that speak of them, which of those frames (bool) are to be kept, and comparisons.
-
-        Where an anchor was drawn for one frame alone, `kriging` still reads the whole clip; no other fusion would
-        notice.
-        """
-        n, everything = len(self.clip), np.arange(len(self.clip))
-        if picks.rule == "together":
-            yield everything, picks.anchors, np.ones(n, bool), self._compared(everything, picks.anchors)
-            return
-        drawn = picks.rule == "each"
-        reads_all = drawn and self.model.method == "kriging"
-        if drawn:
-            faces = self._embeddings[self.pool.rows[picks.anchors]]
-            among = self._answers(faces, faces)
-            if reads_all:
-                similar, deltas = compare_all(self._own, faces, self.model.compare)
-            else:
-                answers = self._answers(self._own, faces[picks.use])
-        for k in np.unique(picks.use):
-            kept = picks.use == k
-            frames, anchors = everything if reads_all else np.flatnonzero(kept), picks.anchors[k : k + 1]
-            if not drawn:
-                compared = self._compared(frames, anchors)
-            elif reads_all:
-                compared = Compared(similar[:, k, None], deltas[:, k, None], among[k, 1:].reshape(1, 1, 2))
-            else:
-                own = answers[frames]
-                compared = Compared(own[:, :1], own[:, None, 1:], among[k, 1:].reshape(1, 1, 2))
-            yield frames, anchors, kept[frames], compared
-
-    def _answers(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """What the model says of pairs of embeddings (m, d): similarity and both differences, (m, 3)."""
-        return np.stack([np.asarray(part, float).reshape(-1) for part in self.model.compare(left, right)], axis=1)
-
-    def _compared(self, frames: np.ndarray, anchors: np.ndarray) -> Compared:
-        """Comparisons of frames (f,) with members of the pool (k,); those within the clip are remembered."""
-        position = self.pool.position[anchors]
-        if (self.pool.clip[anchors] == self.number).all():
-            similar, deltas = self._within(anchors)
-            return Compared(similar[frames], deltas[frames], deltas[position])
-        faces = self._embeddings[self.pool.rows[anchors]]
-        similar, deltas = compare_all(self._own[frames], faces, self.model.compare)
-        among = np.zeros((len(anchors), len(anchors), 2))
-        if self.model.method == "kriging":
-            _, among = compare_all(faces, faces, self.model.compare)
-        return Compared(similar, deltas, among)
-
-    def _fuse(self, frames: np.ndarray, anchors: np.ndarray, compared: Compared) -> Estimate:
-        """Labels of the frames at positions `frames`, from members of the pool as anchors."""
-        clip, pool = self.clip, self.pool
+    def _label(self, frames: np.ndarray, anchors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and their standard deviations (f, 2) of the frames at positions `frames`, from members of the pool."""
+        pool, model = self.pool, self.model
+        if model.process is not None and self._read.places is not None:
+            found = []
+            for d, places in enumerate(self._read.places):
+                variances = np.full(len(anchors), model.process[d].noise ** 2)
+                told = Posterior(model.process[d], places[anchors], pool.truth[anchors, d], variances)
+                found.append(told.at(places[self._members[frames]]))
+            mean, sd = (np.stack(parts, axis=1) for parts in zip(*found, strict=True))
+            return np.clip(mean, -1.0, 1.0), sd
+        unknown = np.full((len(frames), 2), np.nan)
+        if not len(anchors):
+            return np.clip(self._read.levels[self._members[frames]], -1.0, 1.0), unknown
         own = pool.clip[anchors] == self.number
-        quality = self._embeddings.quality_of(clip.rows[frames])
-        return fuse_compared(
-            Queries(self._own[frames], clip.times_s[frames], quality, self._levels[self._members[frames]]),
-            Support(
-                embeddings=self._embeddings[pool.rows[anchors]],
-                labels=pool.truth[anchors],
-                times_s=np.where(own, pool.times_s[anchors], np.nan),
-                own_track=own,
-                own_person=pool.person[anchors] == clip.person,
-                weights=np.ones(len(anchors)),
-                quality=self._embeddings.quality_of(pool.rows[anchors]),
-                levels=self._levels[anchors],
-            ),
-            compared,
-            method=self.model.method,
-            time_scale_s=self.model.time_scale_s,
-            krige=self.model.krige,
+        if own.all():
+            similar, deltas = (part[frames] for part in self._within(anchors))
+        else:
+            similar, deltas = compare_all(self._own[frames], self._embeddings[pool.rows[anchors]], model.compare)
+        times_s = np.where(own, pool.times_s[anchors], np.nan)
+        labels = vote(
+            self.clip.times_s[frames],
+            times_s,
+            pool.truth[anchors],
+            similar,
+            deltas,
+            method=model.method,
+            time_scale_s=model.time_scale_s,
         )
+        return labels, unknown
 
     def _within(self, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Similarity (n, k) and differences (n, k, 2) of all frames and some frames of the clip."""

@@ -151,10 +151,23 @@ def _learned(facts: Mapping[str, Any]) -> str:
             words,
             tables.people(learned),
             "The test people took no part in training or calibration.",
+            *_calibrated_on(facts),
             tables.ranges(learned),
             f"{trained}all settings stand in bundle.json.",
         ]
     )
+
+
+def _calibrated_on(facts: Mapping[str, Any]) -> list[str]:
+    """On whom a model was calibrated and judged that was calibrated anew, one sentence; nothing for any other."""
+    known = facts.get("calibration") or {}
+    if known.get("data_revision") in (None, facts.get("data_revision")):
+        return []
+    return [
+        f"How predictions become labels and bands was fitted later, on {known.get('n_clips')} clips of other "
+        "validation people who do not exist, and the accuracy below is that of the test people drawn with them: "
+        "people that training has not seen either."
+    ]
 
 
 def _unseen(metrics: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from mtclar.evaluation.judge import Judgement
 from mtclar.evaluation.protocol import Labelled
 from mtclar.evaluation.scores import BASELINES
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, summary_rows
-from mtclar.labelling import half_bands
+from mtclar.labelling import Calibration
 from mtclar.report import charts
 from mtclar.report.anchors_page import budgets_part, release_part, span, supports_part
 from mtclar.report.card import draft_card
@@ -113,9 +113,9 @@ def _few_shot(judgement: Judgement, protocol: str, shown: Sequence[int]) -> Mark
     )
     body += fine_part(found, methods)
     chosen = [labelled[k] for k in shown]
-    # The bands of a fusion without a standard deviation were measured with one anchor a clip, so are shown there alone.
-    shows = protocol == "first" or judgement.calibration["multiples"] is not None
-    halves = [half_bands(judgement.calibration, item.sd) for item in chosen] if shows else []
+    multiples = Calibration.read(judgement.calibration).multiples
+    banded = all(np.isfinite(item.sd).all() for item in chosen)  # votes have no standard deviation
+    halves = [multiples.at(np.array([item.spoke])) * item.sd for item in chosen] if banded else []
     words = f"Curves of {len(chosen)} clips, from the smallest error of mtclar with one anchor to the largest"
     body += text(f"{words}{', with the calibrated band:' if halves else ':'}")
     body += figure(charts.curves(chosen, _SHOWN[protocol], halves), f"valence and arousal over time, {protocol}")
@@ -192,11 +192,9 @@ def _band(judgement: Judgement) -> Markup:
     calibration, found = judgement.calibration, judgement.metrics["calibration"]
     if not calibration["n_clips"]:
         return text("There are no validation clips, so the labels come without a band.")
-    varies = calibration["multiples"] is not None
-    what = "Bands as wide as the fusion's standard deviation calls for, " if varies else "Half widths "
     words = (
-        f"{what}meant to hold {calibration['coverage']:.0%} of the truth, measured on {calibration['n_clips']} "
-        f"validation clips {'with several budgets of anchors' if varies else 'with one anchor each'}; every clip has "
+        f"Bands as wide as the standard deviation of the labels calls for, meant to hold {calibration['coverage']:.0%} "
+        f"of the truth, measured on {calibration['n_clips']} validation clips by number of anchors; every clip has "
         f"the same weight. With so many clips at least {calibration['assured']:.1%} of a new clip's frames are assured "
         "to lie inside, over the draw of the clips."
     )

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mtclar.data.store import FacesStore
 from mtclar.errors import MtclarError
-from mtclar.evaluation.calibrate import calibrate
+from mtclar.evaluation.calibrate import calibrate, nominal_calibration
 from mtclar.evaluation.clips import clips_of
-from mtclar.evaluation.kriging_fit import START
 from mtclar.evaluation.ridge import fit_ridge
 from mtclar.evaluation.scores import plain
-from mtclar.labelling import Kriging
 from mtclar.progress import Progress
 from mtclar.serving import Bundle
 from mtclar.settings import EvaluateSettings, Settings
@@ -82,31 +79,15 @@ def fit_to_faces(
         return replace(found, notes=(*notes, *found.notes))
     rows = np.unique(np.concatenate([clip.rows for clip in clips]))
     embeddings = embed_rows(store, rows, bundle, progress=progress)
-    spoilt = embed_spoilt(store, clips, bundle, s.seed) if s.fusion == "kriging" else None
-    known = store.table.loc[store.table["split"] == "train", list(DIMENSIONS)].dropna()
-    mean = known.to_numpy(np.float64).mean(axis=0) if len(known) else np.zeros(len(DIMENSIONS))
-    calibrated = calibrate(s, store.table, clips, embeddings, spoilt, bundle, mean)
+    spoilt = embed_spoilt(store, clips, bundle, s.seed)
+    calibrated = calibrate(s, clips, embeddings, spoilt, bundle)
     return Fitted(reading, plain(calibrated.content), tuple(notes))
 
 
 def _nominal(s: EvaluateSettings, network: Network, reading: Reading, reason: str) -> Fitted:
-    """Hyper-parameters from which every fit begins, and the multiples of a normal distribution."""
+    """Nominal hyper-parameters, and the multiples of a normal distribution."""
     near = median_distance(network.embeddings, network.trial.people)
-    terms = replace(START, look_scale=START.look_scale * near)
-    multiples = dict.fromkeys(DIMENSIONS, NormalDist().inv_cdf((1 + s.coverage) / 2))
-    calibration = {
-        **dict.fromkeys(DIMENSIONS),
-        "multiples": multiples,
-        "multiples_zero_shot": multiples,
-        "kriging": Kriging(terms, terms).to_dict(),
-        "fusion": "kriging",
-        "coverage": s.coverage,
-        "assured": None,
-        "n_clips": 0,
-        "n_frames": 0,
-        "split": None,
-        "nominal": True,
-    }
+    calibration = nominal_calibration(s.coverage, max(near, 1e-3)).content
     note = f"The bands of this adopted model are nominal: {reason}, so how often they hold the truth was not measured."
     return Fitted(reading, calibration, (note,))
 

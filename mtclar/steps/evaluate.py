@@ -1,4 +1,4 @@
-"""`mtclar evaluate`: checkpoint -> metrics, calibration, plots, report, on people that training has not seen."""
+"""`mtclar evaluate`: checkpoint or bundle -> metrics, calibration, report, on people that training has not seen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -24,8 +24,12 @@ from mtclar.evaluation.summary import SUMMARY_COLUMNS, headline, summary_rows
 from mtclar.learning.pairs import check_belong
 from mtclar.progress import Progress, silent
 from mtclar.revision import data_revision, git_revision
+from mtclar.serving import Bundle
 from mtclar.settings import EvaluateSettings
 from mtclar.steps.embed import embed_rows, embed_spoilt
+
+if TYPE_CHECKING:
+    from mtclar.model.predictor import TorchPredictor
 
 _CURVES = 6
 
@@ -49,9 +53,16 @@ class Evaluated:
 
 
 def run(
-    s: EvaluateSettings, *, faces: Path, pairs: Path, checkpoint: Path, out: Path, progress: Progress = silent
+    s: EvaluateSettings,
+    *,
+    faces: Path,
+    pairs: Path,
+    checkpoint: Path,
+    out: Path,
+    bundle: Path | None = None,
+    progress: Progress = silent,
 ) -> Evaluated:
-    """Judges a checkpoint and writes what was found.
+    """Judges a model and writes what was found.
 
     Under `out`: metrics.json, summary.json (the few numbers of it that `dvc metrics show` can show), calibration.json,
     plots/*.csv and report.html.
@@ -61,6 +72,7 @@ def run(
         faces: Faces store that `mtclar crop` or `mtclar synthesize` wrote; the second gives accuracy by group as well.
         pairs: Folder that `mtclar pair` wrote.
         checkpoint: Folder that `mtclar train` wrote.
+        bundle: Folder of a bundle that is judged instead of the checkpoint.
         out: Folder to write; appears whole or not at all.
         progress: Called as faces are embedded.
 
@@ -72,30 +84,37 @@ def run(
     rows = rows_needed(store.table, table, s)
     check_belong(table[table["split"] == s.split], store.table)
     traits = _traits(store)
-    # torch takes seconds to import: what can be wrong without it has been said by now.
-    from mtclar.model.predictor import TorchPredictor
-
-    predictor = TorchPredictor.from_checkpoint(checkpoint)
-    if predictor.crop.size != store.size:
-        raise MtclarError(
-            f"{faces}: holds crops of {store.size} pixels, but {checkpoint} was trained on {predictor.crop.size}."
-        )
+    model = checkpoint if bundle is None else bundle
+    predictor, size = _opened(checkpoint, bundle)
+    if size != store.size:
+        raise MtclarError(f"{faces}: holds crops of {store.size} pixels, but {model} was trained on {size}.")
     embeddings = embed_rows(store, rows, predictor, progress=progress)
-    spoilt = None
-    if s.fusion == "kriging":
-        spoilt = embed_spoilt(store, clips_of(store.table, "validation"), predictor, s.seed)
+    spoilt = embed_spoilt(store, clips_of(store.table, "validation"), predictor, s.seed)
     found = judge(s, store.table, table, embeddings, predictor, spoilt)
     if traits is not None:
         found.metrics.update(judge_groups(s, store.table, traits, embeddings, predictor))
     facts = {
-        "model": str(checkpoint),
+        "model": str(model),
         "data revision": data_revision(faces),
         "git revision": git_revision(Path(__file__).parent),
         "seed": str(s.seed),
     }
+    found.calibration["data_revision"] = facts["data revision"]
     with whole_folder(out, known_by="metrics.json") as folder:
         write(folder, found, facts)
     return Evaluated(out, plain(found.metrics))
+
+
+def _opened(checkpoint: Path, bundle: Path | None) -> tuple[Bundle | TorchPredictor, int]:
+    """The model, and the side of the crops it takes."""
+    if bundle is not None:
+        opened = Bundle.load(bundle)
+        return opened, opened.crop_spec.size
+    # torch takes seconds to import: what can be wrong without it has been said by now.
+    from mtclar.model.predictor import TorchPredictor
+
+    predictor = TorchPredictor.from_checkpoint(checkpoint)
+    return predictor, predictor.crop.size
 
 
 def _traits(store: FacesStore) -> pd.DataFrame | None:

@@ -150,7 +150,7 @@ def _write(folder: Path, found: dict[str, Any], curves: Sequence[Curve], predict
     (folder / "plots").mkdir()
     for name, frame in _plots(found, curves).items():
         frame.to_csv(folder / "plots" / f"{name}.csv", index=False, float_format="%.5g")
-    facts = {"model": found["model"], "fusion": found["fusion"], "seed": found["seed"], "mtclar": __version__}
+    facts = {"model": found["model"], "seed": found["seed"], "mtclar": __version__}
     write_real(folder / "report.html", found, curves, facts, found["notes"], predictor.card)
 
 
@@ -187,8 +187,8 @@ def _judge(s: EvaluateSettings, clip: ReadClip, judged: _Judged, progress: Progr
             "video_id": clip.name,
             "rated": len(clip.rated),
             "faceless": clip.faceless,
-            "frames": len(clip.track.pts),
-            "faces": int(clip.track.has_face.sum()),
+            "frames": len(clip.features.pts),
+            "faces": len(np.unique(clip.features.faces.frame)),
             "placements": {str(k): len(tried.anchors) for k, tried in trials.items()},
         }
     )
@@ -215,7 +215,6 @@ def _content(
         "tool_version": __version__,
         "model": predictor.identity,
         "substance": substance(predictor.facts),
-        "fusion": label.fusion,
         "seed": s.seed,
         "limit": s.real_placements,
         "bootstrap": s.bootstrap,

@@ -1,4 +1,4 @@
-"""`mtclar export`: checkpoint -> bundle."""
+"""`mtclar export`: checkpoint -> bundle; or bundle and a new evaluation of it -> the same graphs, calibrated anew."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mtclar.revision import data_revision, git_revision
 from mtclar.serving.bundle import Bundle
 from mtclar.serving.facts import calibration, headline, licences
 from mtclar.serving.learned import learned_from, training
-from mtclar.serving.manifest import write_bundle
+from mtclar.serving.manifest import CARD, GRAPHS, PAPERS, write_bundle
 from mtclar.settings import ExportSettings
 
 
@@ -108,3 +108,41 @@ def run(
     identity = write_bundle(out, graphs, facts, check=compare)
     progress(3, 3, "bundle")
     return Exported(out, identity, largest, len(crops))
+
+
+@dataclass(frozen=True)
+class Recalibrated:
+    """A bundle that has been written with another calibration than before.
+
+    Attributes:
+        bundle: Its folder.
+        identity: sha256 of its bundle.json.
+    """
+
+    bundle: Path
+    identity: str
+
+    def __str__(self) -> str:
+        return f"{self.bundle}: the same graphs, calibrated anew (bundle {self.identity[:12]})"
+
+
+def recalibrate(*, bundle: Path, evaluation: Path, out: Path) -> Recalibrated:
+    """Writes a bundle with the graphs of another and the calibration and headline metrics of an evaluation of it.
+
+    Its card tells of the earlier evaluation and is left out; `mtclar models ship` writes a new one.
+
+    Args:
+        bundle: Folder of the bundle.
+        evaluation: Folder that `mtclar evaluate --model` wrote about it.
+        out: Folder of the new bundle; appears whole or not at all.
+
+    Raises:
+        MtclarError: An input is not what it should be.
+    """
+    opened = Bundle.load(bundle)
+    facts = {key: value for key, value in opened.facts.items() if key not in ("schema_version", "files")}
+    facts |= {"calibration": calibration(evaluation), "metrics": headline(evaluation)}
+    graphs = {name: (bundle / name).read_bytes() for name in GRAPHS}
+    kept = [name for name in PAPERS if name in opened.facts["files"] and name != CARD]
+    papers = {name: (bundle / name).read_text(encoding="utf-8") for name in kept}
+    return Recalibrated(out, write_bundle(out, graphs, facts, papers=papers))

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from mtclar.data.anchors import Anchors, Clock, VideoAnchors
-from mtclar.evaluation.clips import DIMENSIONS
 from mtclar.evaluation.placements import METHODS, Rated, Trials, placements, try_placements
+from mtclar.features import Features
 from mtclar.features.extract import Predictor
+from mtclar.features.subjects import choice_notes, place_anchors, subjects
+from mtclar.labelling import Labels, annotate
 from mtclar.progress import Progress
 from mtclar.report.real_page import Curve
 from mtclar.settings import ExtractSettings, LabelSettings
 from mtclar.steps.extract import Opened
-from mtclar.steps.real_track import Track, labels_table, track_of
+from mtclar.steps.label_video import calibration_of
 from mtclar.steps.videos import Source
 
 ENDINGS = ("", "_lo", "_hi")
@@ -32,14 +33,14 @@ class ReadClip:
 
     Attributes:
         name: Of the clip.
-        track: The face that was followed.
+        features: Of the clip.
         marks: The ratings of that face on frames that show it.
         faceless: How many ratings are of frames where it was not found.
         notes: What was decided on the way, one sentence each.
     """
 
     name: str
-    track: Track
+    features: Features
     marks: VideoAnchors
     faceless: int
     notes: tuple[str, ...]
@@ -49,16 +50,16 @@ class ReadClip:
     @property
     def rated(self) -> Rated:
         """The rated frames that show a face."""
-        return Rated(self.name, self.track.times_s[self.marks.frames], self.marks.labels)
+        return Rated(self.name, self.features.time_s[self.marks.frames], self.marks.labels)
 
-    def table(self, positions: np.ndarray) -> pd.DataFrame:
+    def labels(self, positions: np.ndarray) -> Labels:
         """The labels of all frames from the ratings at positions (k,); from none, zero-shot."""
-        return labels_table(self.name, self.track, self.marks[positions], self.predictor, self.settings)
+        return annotate(self.features, self.marks[positions], self.settings, calibration_of(self.predictor)[0])
 
     def label(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What `evaluation.placements.Label` asks: label, lower and upper edge of the rated frames, (m, 2) each."""
-        table = self.table(positions)
-        return tuple(columns_of(table, ending)[self.marks.frames] for ending in ENDINGS)  # type: ignore[return-value]
+        found = self.labels(positions)
+        return tuple(part[self.marks.frames] for part in (found.values, found.low, found.high))  # type: ignore[return-value]
 
     def trials(
         self, counts: tuple[int, ...], limit: int, seed: int, progress: Progress
@@ -88,14 +89,14 @@ class ReadClip:
 
     def curve(self, positions: np.ndarray) -> Curve:
         """The labels of all frames from some ratings, to be drawn."""
-        table, times_s = self.table(positions), self.track.times_s
+        found, times_s = self.labels(positions), self.features.time_s
         at, given = times_s[self.marks.frames[positions]], self.marks.labels[positions]
         return Curve(
             name=self.name,
             times_s=times_s,
-            labels=columns_of(table, ""),
-            low=columns_of(table, "_lo"),
-            high=columns_of(table, "_hi"),
+            labels=found.values,
+            low=found.low,
+            high=found.high,
             straight=METHODS["linear"](times_s, at, given) if len(positions) else None,
             rated_s=times_s[self.marks.frames],
             truth=self.marks.labels,
@@ -120,19 +121,16 @@ def read_clip(
     """
     with Opened(Source(str(path), name), predictor, extract) as opened:
         features, _ = opened.features(progress=progress)
-    track = track_of(features)
-    placed = ratings.on_frames(name, track.times_s, features.video.get("media_offset_s", 0.0), clock)
-    own = placed.frames[placed.own]
-    notes = [f"'{name}': {note}" for note in (*features.notes, *placed.notes)]
-    if len(own) < len(placed.frames):
-        notes.append(
-            f"'{name}': {len(placed.frames) - len(own)} ratings of another face than the one followed left out"
-        )
-    seen = track.has_face[own]
-    marks = placed[np.flatnonzero(placed.own)[seen]]
-    return ReadClip(name, track, marks, int((~seen).sum()), tuple(notes), predictor, s)
-
-
-def columns_of(table: pd.DataFrame, ending: str) -> np.ndarray:
-    """Valence and arousal of a labels table side by side (n, 2)."""
-    return table[[f"{name}{ending}" for name in DIMENSIONS]].to_numpy(np.float64)
+    if s.subject == "auto":
+        s = s.model_copy(update={"subject": "largest"})  # who rates a clip rates whom it shows, and names nobody
+    placed = place_anchors(features, ratings, name, s.subject, clock)
+    notes = [f"'{name}': {note}" for note in (*features.notes, *choice_notes(features, s.subject), *placed.notes)]
+    track, faces = subjects(features, s.subject)[0].track[placed.frames], features.faces
+    own = track == placed.track
+    if not own.all():
+        notes.append(f"'{name}': {int((~own).sum())} ratings of another face than the one followed left out")
+    shown = set(zip(faces.frame.tolist(), faces.track.tolist(), strict=True))
+    keys = zip(placed.frames.tolist(), placed.track.tolist(), strict=True)
+    seen = np.array([key in shown for key in keys], bool)
+    marks = placed[np.flatnonzero(own & seen)]
+    return ReadClip(name, features, marks, int((own & ~seen).sum()), tuple(notes), predictor, s)

@@ -13,11 +13,11 @@ from mtclar.data.ratings import RatedPicture
 from mtclar.errors import MtclarError
 from mtclar.evaluation.real import score_portraits
 from mtclar.features.extract import Predictor
+from mtclar.labelling import annotate
 from mtclar.progress import Progress
 from mtclar.settings import EvaluateSettings, ExtractSettings, LabelSettings
 from mtclar.steps.extract import Opened
-from mtclar.steps.real_clips import ENDINGS, columns_of
-from mtclar.steps.real_track import labels_table, track_of
+from mtclar.steps.label_video import calibration_of
 from mtclar.steps.videos import Source
 
 
@@ -72,5 +72,7 @@ def _label(path: Path, predictor: Predictor, s: LabelSettings, extract: ExtractS
     """
     with Opened(Source(str(path), path.name), predictor, extract) as opened:
         features, _ = opened.features()
-    table = labels_table(path.name, track_of(features), VideoAnchors.none(), predictor, s)
-    return np.concatenate([columns_of(table, ending) for ending in ENDINGS])
+    if s.subject != "central":
+        s = s.model_copy(update={"subject": "largest"})
+    found = annotate(features, VideoAnchors.none(), s, calibration_of(predictor)[0])
+    return np.concatenate([found.values, found.low, found.high])

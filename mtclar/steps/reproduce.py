@@ -125,8 +125,8 @@ def _check(s: Settings, affectnet: Path, afew_va: Path) -> Any:
             raise MtclarError(f"{folder}: no such folder or zip; check {name}.")
     if missing := [task for task in NEEDED if task not in s.train.tasks]:
         raise MtclarError(f"train.tasks lacks {', '.join(missing)}, but the paper's tables compare all three heads.")
-    if s.evaluate.fusion == "kriging":
-        raise MtclarError("evaluate.fusion is kriging, which is not the paper's; choose latest, mean or another one.")
+    if s.evaluate.fusion == "process":
+        raise MtclarError("evaluate.fusion is process, which is not the paper's; choose latest, mean or another one.")
     if s.train.pretrained and not Path(s.train.pretrained).is_file():
         raise MtclarError(f"{s.train.pretrained}: no such file; check --pretrained.")
     source = recognise(affectnet)

@@ -6,115 +6,107 @@ import numpy as np
 import pytest
 from toy_world import SETTINGS, Skilled, embedded, judged, toy_world
 
-from mtclar.evaluation.calibrate import as_raters_do, calibrate
+from mtclar.evaluation.calibrate import COUNTS, as_raters_do, calibrate
 from mtclar.evaluation.clips import DIMENSIONS, clips_of
 from mtclar.evaluation.scores import plain
-from mtclar.labelling import Kriging, half_bands
+from mtclar.labelling import Calibration, Process
 
-KRIGED = SETTINGS.model_copy(update={"fusion": "kriging"})
+BY_PROCESS = SETTINGS.model_copy(update={"fusion": "process"})
 
 
 @pytest.fixture(scope="module")
-def kriged():
-    return judged(*toy_world(), skill=0.8, settings=KRIGED)
+def by_process():
+    return judged(*toy_world(), skill=0.8, settings=BY_PROCESS)
 
 
-def test_kriging_is_fitted_on_the_validation_clips_and_travels_as_json(kriged):
-    found = json.loads(json.dumps(plain(kriged.calibration), allow_nan=False))
-    assert set(found["kriging"]) == set(found["multiples"]) == set(DIMENSIONS)
-    # JSON keeps six digits after the point.
-    assert Kriging.from_dict(found["kriging"]).valence.gain == pytest.approx(
-        kriged.calibration["kriging"]["valence"]["gain"], abs=1e-6
-    )
-    assert all(value > 0 for value in found["multiples"].values())
-    assert found["n_clips"] == 10
-
-
-def test_it_labels_better_than_the_difference_alone(kriged):
-    plainly = judged(*toy_world(), skill=0.8)
-    for dimension in DIMENSIONS:
-        own, other = (found.metrics["few_shot"]["first"]["mtclar"][dimension]["rmse"] for found in (kriged, plainly))
-        assert own < other
-
-
-def test_the_coverage_is_told_by_budget_and_is_that_of_the_bands_that_labels_get(kriged):
-    found = kriged.metrics["calibration"]
-    assert set(found["budgets"]) == {"0.06"}
-    item = kriged.labelled["first"]
-    inside = np.concatenate(
-        [
-            (np.abs(one.methods["mtclar"] - one.clip.truth) <= half_bands(kriged.calibration, one.sd) + 1e-9)[
-                one.queries
-            ]
-            for one in item
-        ]
-    )
-    for k, dimension in enumerate(DIMENSIONS):
-        assert found[dimension]["coverage"] == pytest.approx(inside[:, k].mean())
-        assert found["budgets"]["0.06"][dimension]["per_clip"]["n_clips"] == 8
-
-
-def test_labels_without_an_anchor_have_multiples_and_half_widths_of_their_own_and_are_judged(kriged):
-    found = kriged.calibration
-    assert set(found["multiples_zero_shot"]) == set(found["zero_shot"]) == set(DIMENSIONS)
-    items = kriged.labelled["none"]
-    assert len(items) == 8
-    assert all(len(item.anchors) == 0 and item.queries.all() for item in items)
-    assert set(items[0].methods) == {"mtclar", "class_mean", "zero_shot"}
-    for k, dimension in enumerate(DIMENSIONS):
-        held = kriged.metrics["calibration"]["none"][dimension]
-        inside = [
-            np.abs(item.methods["mtclar"] - item.clip.truth)[:, k]
-            <= half_bands(found, item.sd, zero_shot=True)[:, k] + 1e-9
-            for item in items
-        ]
-        assert held["coverage"] == pytest.approx(np.concatenate(inside).mean())
-        assert held["multiple"] == found["multiples_zero_shot"][dimension]
-    assert kriged.metrics["few_shot"]["none"]["mtclar"]["valence"]["rmse"] < 0.1
-
-
-def test_without_a_head_that_says_levels_nothing_is_said_of_labels_without_an_anchor():
-    class Pairwise(Skilled):
-        def single(self, embedding):
-            expression, *_ = super().single(embedding)
-            return expression, *(np.full(len(embedding), np.nan),) * 2
-
+def calibrated(settings=SETTINGS, heads=None, spoilt=None):
     faces, _ = toy_world()
     clips = clips_of(faces, "validation")
     clear = embedded(faces, np.sort(np.concatenate([clip.rows for clip in clips])))
-    found = calibrate(SETTINGS, faces, clips, clear, None, Pairwise(0.8), np.zeros(2)).content
-    assert plain(found)["zero_shot"] == {"valence": None, "arousal": None}
-    assert found["valence"] > 0
+    return calibrate(settings, clips, clear, spoilt, heads or Skilled(0.8))
 
 
-def test_copies_that_are_hard_to_see_teach_that_quality_matters():
-    faces, _ = toy_world()
-    clips = clips_of(faces, "validation")
-    rows = np.sort(np.concatenate([clip.rows for clip in clips]))
-    clear = embedded(faces, rows)
-    values = clear.values.copy()
-    bad = np.arange(len(rows)) % 30 > 15
-    values[bad, :2] += np.random.default_rng(0).normal(0, 0.5, (bad.sum(), 2))
-    spoilt = type(clear)(rows, values, np.where(bad, 0.1, 1.0))
-    without, taught = (
-        calibrate(KRIGED, faces, clips, clear, copies, Skilled(0.8), np.zeros(2)).content["kriging"]["valence"]
-        for copies in (None, spoilt)
+def test_it_is_fitted_on_the_validation_clips_and_travels_as_json(by_process):
+    found = json.loads(json.dumps(plain(by_process.calibration), allow_nan=False))
+    known = Calibration.read(found)
+    # JSON keeps six digits after the point.
+    wanted = Process.from_dict(by_process.calibration["process"])
+    np.testing.assert_allclose(known.process.valence.grid.weight, wanted.valence.grid.weight, atol=1e-5)
+    assert found["multiples"]["anchors"] == list(COUNTS[: len(found["multiples"]["anchors"])])
+    assert known.banded
+    assert found["n_clips"] == 10
+
+
+def test_it_labels_better_than_the_difference_alone(by_process):
+    plainly = judged(*toy_world(), skill=0.8)
+    for dimension in DIMENSIONS:
+        own, other = (
+            found.metrics["few_shot"]["first"]["mtclar"][dimension]["rmse"] for found in (by_process, plainly)
+        )
+        assert own < other
+
+
+def test_the_coverage_is_told_by_budget_and_is_that_of_the_bands_that_labels_get(by_process):
+    found = by_process.metrics["calibration"]
+    assert set(found["budgets"]) == {"0.06"}
+    multiples = Calibration.read(by_process.calibration).multiples
+    for name, held in (("first", found), ("none", found["none"])):
+        items = by_process.labelled[name]
+        inside = np.concatenate(
+            [
+                (np.abs(one.methods["mtclar"] - one.clip.truth) <= multiples.at(np.array([one.spoke])) * one.sd + 1e-9)[
+                    one.queries
+                ]
+                for one in items
+            ]
+        )
+        for k, dimension in enumerate(DIMENSIONS):
+            assert held[dimension]["coverage"] == pytest.approx(inside[:, k].mean())
+    assert found["budgets"]["0.06"]["valence"]["per_clip"]["n_clips"] == 8
+
+
+def test_labels_without_an_anchor_are_judged_too(by_process):
+    items = by_process.labelled["none"]
+    assert len(items) == 8
+    assert all(len(item.anchors) == 0 and item.queries.all() for item in items)
+    assert set(items[0].methods) == {"mtclar", "class_mean", "zero_shot"}
+    assert by_process.metrics["few_shot"]["none"]["mtclar"]["valence"]["rmse"] < 0.15
+
+
+def test_it_is_the_same_whatever_fusion_is_judged():
+    one, other = (
+        judged(*toy_world(clips=2, validation=6), skill=0.8, settings=settings).calibration
+        for settings in (SETTINGS, BY_PROCESS)
     )
-    assert taught["haze"] > without["haze"]
+    assert plain(one) == plain(other)
 
 
-def test_without_validation_clips_kriging_still_labels_but_has_no_band():
-    found = judged(*toy_world(validation=0), skill=0.8, settings=KRIGED)
-    assert plain(found.calibration)["multiples"] == {"valence": None, "arousal": None}
+def test_without_validation_clips_labels_are_nominal_and_say_so():
+    found = judged(*toy_world(validation=0), skill=0.8, settings=BY_PROCESS)
+    assert found.calibration["nominal"] is True
+    assert found.calibration["n_clips"] == 0
     assert found.metrics["few_shot"]["first"]["mtclar"]["valence"]["ccc"] > 0.5
 
 
-def test_another_fusion_leaves_kriging_out():
-    found = judged(*toy_world(clips=2, validation=2), skill=0.8).calibration
-    assert found["kriging"] is None
-    assert found["multiples"] is found["multiples_zero_shot"] is None
-    assert found["zero_shot"]["valence"] == pytest.approx(0, abs=1e-6)
-    assert found["valence"] > 0
+def test_a_model_whose_predictions_are_worth_nothing_is_not_believed():
+    class Blind(Skilled):
+        """Sees something else than there is."""
+
+        def compare(self, left, right):
+            return super().compare(left[:, ::-1], right[:, ::-1])
+
+        def single(self, embedding):
+            rng = np.random.default_rng(int(1e6 * np.abs(embedding).sum()) % 2**32)
+            expression, *_ = super().single(embedding)
+            return expression, *rng.normal(0, 0.3, (2, len(embedding)))
+
+    seeing, blind = (
+        Calibration.read(calibrated(heads=heads).content).process.valence.grid for heads in (Skilled(0.8), Blind(0.0))
+    )
+    believed = [grid.weight[grid.gain == 1.0].sum() for grid in (seeing, blind)]
+    useless = [grid.weight[grid.gain == 0.0].sum() for grid in (seeing, blind)]
+    assert believed[0] > believed[1]
+    assert useless[1] > useless[0]
 
 
 def test_raters_move_and_stretch_each_clip_in_their_own_way_and_the_same_for_the_same_seed():
@@ -135,11 +127,9 @@ def test_raters_move_and_stretch_each_clip_in_their_own_way_and_the_same_for_the
 
 
 def test_raters_who_differ_make_bands_without_an_anchor_wider():
-    faces, _ = toy_world()
-    clips = clips_of(faces, "validation")
-    clear = embedded(faces, np.sort(np.concatenate([clip.rows for clip in clips])))
-    exact, rated = (
-        calibrate(settings, faces, clips, clear, None, Skilled(0.8), np.zeros(2)).content["zero_shot"]["valence"]
-        for settings in (SETTINGS, SETTINGS.model_copy(update={"rater_level": 0.1, "rater_scale": 0.25}))
-    )
-    assert rated > exact + 0.1
+    widths = []
+    for settings in (SETTINGS, SETTINGS.model_copy(update={"rater_level": 0.2, "rater_scale": 0.25})):
+        known = Calibration.read(calibrated(settings).content)
+        grid = known.process.valence.grid
+        widths.append(known.multiples.values[0, 0] * np.sqrt(grid.weight @ grid.level_sd**2))
+    assert widths[1] > widths[0]

@@ -8,9 +8,10 @@ from mtclar.errors import MtclarError
 from mtclar.evaluation import metrics
 from mtclar.evaluation.clips import DIMENSIONS, clips_of
 from mtclar.evaluation.few_shot import can_label, label_clips, score
+from mtclar.evaluation.fusion import fusion_weights
 from mtclar.evaluation.judge import rows_needed
 from mtclar.evaluation.supports import NAMES, Pool, bank_rows, choose, spread_positions
-from mtclar.labelling import fusion_weights, interpolate, pchip
+from mtclar.labelling import interpolate, nominal, pchip
 
 ALL = SETTINGS.model_copy(update={"supports": NAMES, "budgets": (0.02, 0.1), "fusion": "time"})
 
@@ -131,24 +132,33 @@ def test_no_two_frames_of_a_clip_are_compared_twice_by_supports_and_budgets_of_t
     assert heads.pairs == columns
 
 
-def test_a_frame_whose_anchor_is_drawn_is_kriged_with_all_of_its_clip(world):
-    seen = []
+def test_by_the_process_anchors_of_the_clip_lead_and_others_do_little_harm(world):
+    ours = ALL.model_copy(update={"fusion": "process", "supports": ("first", "random:3", "bank")})
+    _, found = labelled(world, settings=ours, process=nominal(1.0))
 
-    def krige(votes):
-        seen.append((len(votes.queries), len(votes.support), votes.support.own_person[0]))
-        assert votes.votes.shape == (len(votes.queries), len(votes.support), 2)
-        assert votes.among.shape == (len(votes.support), len(votes.support), 2)
-        return votes.votes.mean(axis=1), np.full((len(votes.queries), 2), 0.1)
+    def error(name: str) -> float:
+        return float(
+            np.mean(
+                [np.abs(item.methods["mtclar"] - item.clip.truth)[item.queries].mean() for item in found.supports[name]]
+            )
+        )
 
-    kriged = ALL.model_copy(update={"fusion": "kriging"})
-    clips, found = labelled(world, settings=kriged, krige=krige, supports=("cross-identity",), budgets=())
-    _, plain = labelled(world, supports=("cross-identity",), budgets=())
-    assert {queries for queries, _, _ in seen} <= {len(clip) for clip in clips}
-    assert not any(own for _, _, own in seen)
-    for ours, theirs in zip(found.supports["cross-identity"], plain.supports["cross-identity"], strict=True):
-        np.testing.assert_allclose(ours.methods["mtclar"], theirs.methods["mtclar"], atol=1e-9)
-        assert (ours.sd == 0.1).all()
-        assert np.isnan(theirs.sd).all()
+    assert error("random:3") < error("first") < 0.1
+    assert error("bank") < 0.1
+    for item in found.supports["random:3"]:
+        assert item.spoke == 3
+        assert (item.sd[item.anchors] == 0).all()
+        assert (item.sd[item.queries] > 0).all()
+
+
+def test_a_recurring_anchor_speaks_alone_until_the_next(world):
+    ours = ALL.model_copy(update={"fusion": "process", "supports": ("first", "stride")})
+    _, found = labelled(world, settings=ours, process=nominal(1.0))
+    for first, stride in zip(found.supports["first"], found.supports["stride"], strict=True):
+        until = slice(0, ALL.stride)
+        np.testing.assert_allclose(stride.methods["mtclar"][until], first.methods["mtclar"][until])
+        np.testing.assert_allclose(stride.sd[until], first.sd[until])
+        assert stride.spoke == 1
 
 
 def test_people_are_drawn_instead_of_clips_where_the_settings_say_so(world):
@@ -202,7 +212,7 @@ def test_a_model_without_differences_is_judged_on_the_rest_and_that_is_said(worl
     assert "labels no clips" in found.metrics["notes"][0]
     assert found.metrics["pairs"]["similarity"]["accuracy"] == 1
     assert "delta" not in found.metrics["pairs"]
-    assert np.isnan(found.calibration["valence"])
+    assert found.calibration["n_clips"] == 0
     assert not can_label(np.zeros((2, 3)), SimilarOnly(1.0))
 
 

@@ -79,14 +79,14 @@ def test_two_faces_are_about_one_apart_and_looks_reach_as_far_as_a_persons_own(b
     upper = np.triu(np.ones_like(apart), 1) > 0
     own = upper & (trial.people[:, None] == trial.people)
     assert np.median(apart[upper]) == pytest.approx(1, abs=1e-3)
-    terms = opened.calibration["kriging"]["valence"]
-    assert terms["look_scale"] == pytest.approx(np.median(apart[own]), rel=1e-3)
+    assert opened.calibration["process"]["typical"] == pytest.approx(np.median(apart[own]), rel=1e-3)
 
 
 def test_bands_without_faces_are_nominal_and_the_bundle_says_so(bundle):
     result, opened = bundle
     assert opened.calibration["nominal"] is True
-    assert opened.calibration["multiples"] == {name: pytest.approx(1.645, abs=1e-3) for name in ("valence", "arousal")}
+    for name in ("valence", "arousal"):
+        assert opened.calibration["multiples"][name] == [pytest.approx(1.645, abs=1e-3)]
     assert "nominal" in opened.facts["notes"][0]
     assert "nominal" in str(result)
     assert opened.facts["licences"]["encoder"].startswith("not known to mtclar")

@@ -11,19 +11,11 @@ from toy_bundle import toy_bundle
 
 from mtclar.data.store import encode
 from mtclar.errors import MtclarError, PartialFailureError
-from mtclar.evaluation.kriging_fit import START
-from mtclar.labelling import Kriging
+from mtclar.evaluation.calibrate import nominal_calibration
 from mtclar.settings import load_settings
 from mtclar.steps import evaluate_real, label
 
-CALIBRATION = {
-    "valence": 0.25,
-    "arousal": 0.1,
-    "coverage": 0.9,
-    "kriging": Kriging(START, START).to_dict(),
-    "multiples": {"valence": 2.0, "arousal": 1.5},
-    "multiples_zero_shot": {"valence": 2.0, "arousal": 1.5},
-}
+CALIBRATION = nominal_calibration(0.9).content
 FRAMES = 12
 GONE = (10, 11)
 RATED = (0, 2, 5, 8, 9, 11)

@@ -169,7 +169,7 @@ def test_a_folder_that_is_not_what_it_should_be_is_named_before_anything_begins(
     ("override", "sentence"),
     [
         ("train.tasks=[similarity]", "train.tasks lacks valence, arousal"),
-        ("evaluate.fusion=kriging", "not the paper's"),
+        ("evaluate.fusion=process", "not the paper's"),
         ("train.pretrained=nowhere.pth", "nowhere.pth: no such file"),
     ],
 )

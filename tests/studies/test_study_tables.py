@@ -119,7 +119,7 @@ def test_identity_measures_what_others_cost_and_that_a_level_of_ones_own_takes_i
     assert full.loc["1 of other people", "valence_ccc_gap_high"] < 0
     assert full.loc["zero-shot + own level", "valence_ccc"] == pytest.approx(1, abs=0.02)
     assert full.loc["own frame", "valence_ccc_gap"] == 0
-    assert "own frame, kriging" not in full.index  # this world has no hyper-parameters for it
+    assert "own frame, process" not in full.index  # this world has no hyper-parameters for it
     short = identity.short_table(full.reset_index())
     assert len(short) == len(full)
     assert ccc_by_row(full.reset_index(), "anchors", "variant").axes

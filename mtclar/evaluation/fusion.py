@@ -1,13 +1,18 @@
-"""What several anchors say of one frame, made into one value."""
+"""Labels by votes: an anchor's label and the difference that the pair head sees, of several anchors made one value.
+
+label(q) = clip(sum_k w_k(q) (label(anchor_k) + delta(q, anchor_k)), -1, 1), after the few-shot rule of MT-CLAR, with
+the weights of `fusion_weights`. The released code averages the deltas alone and adds the label of one anchor: that is
+the fusion `release`. These are baselines of an evaluation; `mtclar label` asks `mtclar.labelling.process`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from mtclar.errors import MtclarError, nearest
+from mtclar.features.prediction import CHUNK_PAIRS, Compare
 
 METHODS = ("time", "similarity", "mean", "nearest", "latest", "bracket", "release")
-"""Methods that are weights; `kriging` besides is no weighting of votes, see `engine`."""
 
 _TOUCHING_S = 1e-3
 _LEAST_SIMILAR = 1e-6
@@ -116,3 +121,69 @@ def fuse(votes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray
     mean = np.einsum("nk,nkd->nd", weights, votes)
     spread = np.sqrt(np.einsum("nk,nkd->nd", weights, (votes - mean[:, None]) ** 2))
     return np.clip(mean, -1.0, 1.0), spread
+
+
+def vote(
+    times_s: np.ndarray,
+    anchor_times_s: np.ndarray,
+    anchor_labels: np.ndarray,
+    similar: np.ndarray,
+    deltas: np.ndarray,
+    *,
+    method: str,
+    time_scale_s: float,
+) -> np.ndarray:
+    """Labels of n frames from k >= 1 anchors.
+
+    Args:
+        times_s, anchor_times_s: As in `fusion_weights`.
+        anchor_labels: Valence and arousal of the anchors (k, 2).
+        similar, deltas: What the pair head sees between frames and anchors, see `compare_all`.
+        method: One of `METHODS`.
+        time_scale_s: Scale of the fusion `time` in seconds.
+
+    Returns:
+        Valence and arousal (n, 2) in [-1, 1].
+
+    Raises:
+        MtclarError: The method is not known, or the model lacks a head that it needs.
+    """
+    if np.isnan(deltas).any():
+        raise MtclarError(
+            "the model at hand does not predict differences in valence and arousal both, so its votes cannot be fused; "
+            "train one with both tasks (train.tasks)."
+        )
+    if method == "similarity" and np.isnan(similar).any():
+        raise MtclarError("the model at hand does not predict similarity (train.tasks), so choose another fusion.")
+    weights = fusion_weights(times_s, anchor_times_s, method, time_scale_s, similar=similar)
+    if method == "release":
+        given = fusion_weights(times_s, anchor_times_s, "latest", time_scale_s) @ anchor_labels
+        return np.clip(given + np.einsum("nk,nkd->nd", weights, deltas), -1.0, 1.0)
+    return fuse(anchor_labels + deltas, weights)[0]
+
+
+def compare_all(
+    left: np.ndarray, right: np.ndarray, compare: Compare, *, chunk_pairs: int = CHUNK_PAIRS
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compares n faces with k others, some pairs at a time.
+
+    Args:
+        left: Embeddings of the faces asked about (n, d).
+        right: Embeddings of the anchors (k, d).
+        compare: The model's comparison of pairs of embeddings.
+        chunk_pairs: How many pairs are compared at a time, which bounds the memory.
+
+    Returns:
+        The probability that two faces show the same expression (n, k), and the predicted label(left) - label(right)
+        (n, k, 2).
+    """
+    n, k = len(left), len(right)
+    similar, deltas = np.empty((n, k)), np.empty((n, k, 2))
+    step = max(1, chunk_pairs // max(k, 1))
+    for start in range(0, n, step):
+        some = left[start : start + step]
+        part = compare(np.repeat(some, k, axis=0), np.tile(right, (len(some), 1)))
+        same, valence, arousal = (np.asarray(values, float).reshape(len(some), k) for values in part)
+        similar[start : start + step] = same
+        deltas[start : start + step] = np.stack([valence, arousal], axis=-1)
+    return similar, deltas

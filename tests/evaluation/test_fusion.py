@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtclar.errors import MtclarError
-from mtclar.labelling import METHODS, fuse, fusion_weights
+from mtclar.evaluation.fusion import METHODS, fuse, fusion_weights
 
 TIMES = np.linspace(0, 3, 13)
 ANCHORS = np.array([0.6, 2.4, 1.5, 2.4])
