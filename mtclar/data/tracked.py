@@ -87,14 +87,6 @@ def copy_tracked(files: Mapping[str, Path], folder: Path) -> None:
         target.write_bytes(data)
 
 
-def file_md5(path: Path) -> str:
-    """md5 of a file; empty where it cannot be read."""
-    try:
-        return _md5(path.read_bytes())
-    except OSError:
-        return ""
-
-
 def _kept(remote: Path, md5: str) -> Path:
     if not _MD5.fullmatch(md5):
         raise MtclarError(f"{remote}: '{md5}' is no md5 of DVC.")

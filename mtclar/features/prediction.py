@@ -32,13 +32,14 @@ def references(quality: np.ndarray, count: int = REFERENCES) -> np.ndarray:
     """The faces of a track that stand for it: spread evenly over the better half by quality.
 
     Args:
-        quality: float (m,), of the faces of one track in the order of time.
+        quality: float (m,), of the faces of one track in the order of time; NaN, not known, counts as 1.
         count: How many there shall be at most.
 
     Returns:
         Their positions, int64, ascending: as many as `count`, or all of the better half where it holds fewer. Faces as
         good as the median belong to it, so that faces of one quality are spread over all of the track.
     """
+    quality = np.nan_to_num(np.asarray(quality, np.float64), nan=1.0)
     better = np.flatnonzero(quality >= np.median(quality))
     if len(better) <= count:
         return better

@@ -50,11 +50,6 @@ def rows_of(features: Features, subject: str) -> Rows:
     return Rows(np.concatenate([*here, nothing]), track, np.ones(len(track), bool))
 
 
-def shot_of(features: Features, track: int) -> int:
-    """The shot that a track is in."""
-    return int(features.shot[features.faces.frame[np.searchsorted(features.faces.track, track)]])
-
-
 def people_of(features: Features) -> dict[int, int]:
     """A number for the person of each track: the same for tracks that are known to show one person."""
     first: dict[str, int] = {}
@@ -85,29 +80,20 @@ class Seen:
 def look_up(features: Features, process: Process, frame: np.ndarray, track: np.ndarray) -> Seen:
     """What is known of rows, by their frame and track, int (n,) each.
 
-    The course of a track goes over all frames of its shot. Where a prediction is not known at all, it is the mean
-    label, as unsure as predictions differ.
-
-    Raises:
-        MtclarError: The model predicts neither levels nor differences.
+    Where a prediction is not known at all, it is the mean label, as unsure as predictions differ.
     """
     n, faces, people = len(frame), features.faces, people_of(features)
     face, person = np.full(n, -1, np.int64), np.full(n, NOBODY, np.int64)
     mean, haze = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
     levelled = True
     for each in np.unique(track[track != NOBODY]).tolist():
-        own = np.flatnonzero(faces.track == each)
-        span = np.flatnonzero(features.shot == shot_of(features, each))
-        at = faces.frame[own] - span[0]
-        rows = np.flatnonzero(track == each)
-        place = frame[rows] - span[0]
-        inside = (place >= 0) & (place < len(span))
-        rows, place = rows[inside], place[inside]
-        which = np.full(len(span), -1, np.int64)
-        which[at] = own
+        start, end = np.searchsorted(faces.track, [each, each + 1])
+        own, rows = np.arange(start, end), np.flatnonzero(track == each)
+        span = np.union1d(faces.frame[own], frame[rows])
+        at, place = np.searchsorted(span, faces.frame[own]), np.searchsorted(span, frame[rows])
+        which, quality = np.full(len(span), -1, np.int64), np.full(len(span), np.nan)
+        which[at], quality[at] = own, faces.quality[own]
         face[rows], person[rows] = which[place], people[each]
-        quality = np.full(len(span), np.nan)
-        quality[at] = faces.quality[own]
         for d in range(len(DIMENSIONS)):
             reading = np.full(len(span), np.nan)
             reading[at] = faces.prediction[own, d]

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtclar.data.tracked import copy_tracked, file_md5, tracked_files, tracked_md5
+from mtclar.data.tracked import copy_tracked, tracked_files, tracked_md5
 from mtclar.environment import CACHE, cache_root
 from mtclar.errors import MtclarError
 from mtclar.serving.manifest import check_files, read_facts
@@ -39,9 +39,6 @@ def default_bundle() -> Path:
 def find_bundle(place: Path, stores: Sequence[Path], cache: Path) -> Path:
     """The bundle at `place`, or a copy under `cache` of what `place`.dvc names, made once.
 
-    The copy serves too where `place` holds another bundle than `place`.dvc names: in a checkout that was brought up to
-    date without 'dvc pull'.
-
     Args:
         place: Where a wheel or `dvc pull` puts it.
         stores: Folders to look in, each a remote or a cache of DVC; the first that holds all files serves.
@@ -52,9 +49,7 @@ def find_bundle(place: Path, stores: Sequence[Path], cache: Path) -> Path:
     """
     pointer = place.with_name(place.name + ".dvc")
     try:
-        whole = _whole(place)
-        if not pointer.is_file() or not _outdated(whole, pointer, stores):
-            return whole
+        return _whole(place)
     except MtclarError as error:
         if not pointer.is_file():
             said = str(error) if place.is_dir() else f"{place}: the model that ships with mtclar is not there"
@@ -79,15 +74,6 @@ def _whole(folder: Path) -> Path:
     facts, _ = read_facts(folder)
     check_files(folder, facts)
     return folder
-
-
-def _outdated(folder: Path, pointer: Path, stores: Sequence[Path]) -> bool:
-    """Whether the folder differs from what a pointer names, as far as a store knows that."""
-    try:
-        files = _found(pointer, stores)
-    except MtclarError:
-        return False
-    return any(file_md5(folder / name) != kept.parent.name + kept.name for name, kept in files.items())
 
 
 def _found(pointer: Path, stores: Sequence[Path]) -> dict[str, Path]:

@@ -121,7 +121,7 @@ def test_with_faces_the_engine_and_its_bands_are_fitted_on_them(tmp_path, faces)
     result, opened = adopted(tmp_path, *LABELS, "evaluate.bootstrap=100", faces=faces)
     assert "nominal" not in opened.calibration
     assert (opened.calibration["n_clips"], opened.calibration["split"]) == (6, "validation")
-    assert all(opened.calibration["multiples"][name] > 0 for name in ("valence", "arousal"))
+    assert all(value > 0 for name in ("valence", "arousal") for value in opened.calibration["multiples"][name])
     assert opened.facts["notes"] == []
     assert "toy" in opened.facts["licences"]
     assert result.notes == ()

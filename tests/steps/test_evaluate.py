@@ -10,7 +10,7 @@ import pytest
 from mtclar.data.store import FacesWriter
 from mtclar.data.tables import PAIRS, SYNTHESIS, write_table
 from mtclar.errors import MtclarError
-from mtclar.settings import EvaluateSettings, read_params
+from mtclar.settings import EvaluateSettings
 from mtclar.steps import evaluate
 
 SETTINGS = EvaluateSettings(
@@ -105,9 +105,11 @@ def test_a_predictor_that_sees_the_labels_has_ccc_near_one_in_the_file(written):
     assert (metrics["n_clips"], metrics["n_frames"], metrics["n_people"]) == (2, 14, 2)
 
 
-def test_the_calibration_tells_half_widths_and_how_little_one_clip_assures(written):
+def test_the_calibration_tells_multiples_and_how_little_one_clip_assures(written):
     calibration = json.loads((written[0] / "calibration.json").read_text())
-    assert 0 <= calibration["valence"] < 0.05
+    assert calibration["multiples"]["anchors"] == [0]  # one clip is too few for others
+    assert calibration["process"]["valence"]["grid"]["gain"]
+    assert calibration["data_revision"]
     assert calibration["coverage"] == 0.9
     assert calibration["n_clips"] == 1
     assert calibration["assured"] == 0.45
@@ -252,12 +254,6 @@ def test_nothing_is_left_behind_when_the_report_fails(tmp_path, monkeypatch):
     with pytest.raises(MtclarError, match="No space left on device"):
         run(folder)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("out")]
-
-
-def test_what_is_judged_is_fused_the_way_that_labels_are(repository):
-    params = read_params(repository / "params.yaml")
-    for name in ("fusion", "time_scale_s"):
-        assert params["evaluate"][name] == params["label"][name]
 
 
 def test_several_evaluations_are_shown_as_the_folds_of_one(written, tmp_path):

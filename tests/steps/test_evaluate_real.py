@@ -211,9 +211,3 @@ def test_where_nothing_can_be_judged_nothing_is_written(clip, bundle, tmp_path):
     with pytest.raises(MtclarError, match="found on none of the 2 rated frames"):
         run(folder, bundle, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_model_without_what_the_fusion_needs_is_refused_in_its_own_sentence(clip, tmp_path):
-    plain = toy_bundle(tmp_path / "bundle", calibration=None)
-    with pytest.raises(MtclarError, match="needs what 'mtclar evaluate' measures"):
-        run(place(clip, tmp_path / "clips"), plain, tmp_path / "out")
