@@ -1,9 +1,9 @@
 """From a video to its features: decode, find and follow faces, cut them out, embed them; each frame is seen once.
 
-The stages overlap. One thread decodes; the calling thread finds shots and follows faces, which must see frames in
-order; as many threads as there are cores cut faces out and embed them in batches. All of that is done by libraries that
-let other threads run meanwhile. What is on its way between the stages is bounded, and what stays of a frame is a few
-numbers, so a long video needs no more memory than a short one but for its features.
+The stages overlap. One thread decodes and finds shots; the calling thread follows faces, which takes longest and must
+see frames in order; as many threads as there are cores cut faces out and embed them in batches. All of that is done by
+libraries that let other threads run meanwhile. What is on its way between the stages is bounded, and what stays of a
+frame is a few numbers, so a long video needs no more memory than a short one but for its features.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -31,7 +31,9 @@ from mtclar.features.prediction import Compare, predict
 from mtclar.features.table import LANDMARKS, Faces, Features, no_faces
 from mtclar.progress import Progress, silent
 from mtclar.settings import ExtractSettings
-from mtclar.video import Frame, Video
+from mtclar.video import Video
+
+T = TypeVar("T")
 
 EXTRACTION = 1
 """Counted up whenever the same video, model and settings give other features than before."""
@@ -95,8 +97,8 @@ def extract(
     shots: list[int] = []
     pictures: dict[int, bytes] = {}
     workers = s.workers or _cores()
-    with _decoded(video) as frames, _Embedder(predictor, s.batch, workers) as embedder:
-        for frame, new_shot in by_shot(frames):
+    with _ahead(by_shot(video)) as frames, _Embedder(predictor, s.batch, workers) as embedder:
+        for frame, new_shot in frames:
             shots.append((shots[-1] if shots else -1) + new_shot)
             pts.append(frame.pts)
             times_s.append(frame.time_s)
@@ -128,12 +130,12 @@ def extract(
 
 
 @contextmanager
-def _decoded(video: Video) -> Iterator[Iterator[Frame]]:
-    """The frames of a video, decoded ahead in a thread that has ended when the block does."""
-    queue: Queue[Frame | BaseException | None] = Queue(DECODED)
+def _ahead(items: Iterable[T]) -> Iterator[Iterator[T]]:
+    """Items that are made ahead, a few at most, in a thread that has ended when the block does."""
+    queue: Queue[tuple[T] | BaseException | None] = Queue(DECODED)
     stop = Event()
 
-    def put(item: Frame | BaseException | None) -> bool:
+    def put(item: tuple[T] | BaseException | None) -> bool:
         while not stop.is_set():
             try:
                 queue.put(item, timeout=0.1)
@@ -144,23 +146,23 @@ def _decoded(video: Video) -> Iterator[Iterator[Frame]]:
 
     def read() -> None:
         try:
-            for frame in video:
-                if not put(frame):
+            for item in items:
+                if not put((item,)):
                     return
             put(None)
         except BaseException as error:
             put(error)
 
-    def frames() -> Iterator[Frame]:
+    def made() -> Iterator[T]:
         while (item := queue.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            yield item
+            yield item[0]
 
     reader = Thread(target=read, name="decode", daemon=True)
     reader.start()
     try:
-        yield frames()
+        yield made()
     finally:
         stop.set()
         while reader.is_alive():
