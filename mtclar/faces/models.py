@@ -19,9 +19,9 @@ DETECTORS = ("ladder", "full-range", "back", "short-range", "centerface", "hog")
 THRESHOLDS = {"full-range": 0.6, "back": 0.7, "short-range": 0.7, "centerface": 0.35, "hog": 0.0}
 """Score from which a box counts as a face where a detector is asked alone.
 
-Chosen on 500 hard pictures of training people of `mtclar synthesize` (seed 2027) and 600 made pictures without a face
-(walls, textures, shapes, and tiles of pictures of faces in another order): the most faces at about five false ones in
-1,000 pictures."""
+Chosen on 768 hard pictures of training people of `mtclar synthesize` (seed 2027) and 2,000 made pictures without a face
+by `bench/detect.py --thresholds`: the most faces at no more than five false ones in 1,000 walls, textures and shapes,
+and 30 in 1,000 pictures that are tiles of faces in another order. HOG's is dlib's own."""
 DOUBTFUL = {"full-range": 0.3, "centerface": 0.2}
 """Score from which a box that does not count by itself is worth a look by the mesh.
 
@@ -29,7 +29,7 @@ Below it lie far more walls than faces, on the same pictures."""
 PRESENT = 0.5
 """Presence of the mesh from which it has confirmed a doubtful box.
 
-On the same pictures it confirms 0.81 of BlazeFace's doubtful boxes that are faces, and 0.01 of those that are not."""
+On the same pictures it confirms 0.80 of BlazeFace's doubtful boxes that are faces, and 0.01 of those that are not."""
 SAME = 0.3
 """Overlap from which two detectors mean the same face."""
 
@@ -64,7 +64,7 @@ def open_detector(name: str = "ladder", *, threshold: float | None = None, threa
 class Ladder:
     """BlazeFace full-range, the mesh where that one is in doubt, and CenterFace at 480 pixels where both are.
 
-    Of the hard pictures named above it finds 0.956; at these thresholds BlazeFace alone finds 0.60, CenterFace 0.94.
+    Of the hard pictures named above it finds 0.96; at these thresholds BlazeFace alone finds 0.63, CenterFace 0.94.
 
     Example:
         open_detector().detect(picture)
