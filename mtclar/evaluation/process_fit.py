@@ -27,7 +27,7 @@ FOREIGN_SHARE, LEAST_FOREIGN = 1 / 3, 0.5
 """Share of the clips whose predictions are mixed with another person's, and by what share at least, drawn evenly up to
 1. A third is reasoned: so many that the grid keeps an answer to useless predictions, so few that most clips are as they
 are. Of the shares that were tried on validation people this is the smallest whose labels from useless predictions were
-no more than a twentieth worse than straight lines from any number of anchors; it costs the others a hundredth."""
+no more than a twentieth worse than straight lines from up to ten anchors; it costs the others a hundredth."""
 BUDGETS = (0, 1, 2, 3, 4, 6, 10)
 """Anchors a clip is given in turn, drawn at random."""
 LONGEST, SCORED, MOST = 400, 48, 240

@@ -41,9 +41,9 @@ _LIMITS = """\
 - Age and skin colour of made people are a choice of colours and shapes, not of lives. Equal accuracy on them does not
   show equal accuracy on real people. Children, and people whose faces move little or differently (palsy, scars,
   autism, Parkinson's disease), were not tested at all.
-- The real clip called single_face was looked at while this software was made: a few choices of training and two
-  constants of the labelling (mtclar/labelling/personal.py) were made with it in view, so its numbers flatter. Judge by
-  rated clips of your own: `mtclar evaluate --real`.
+- The real clip called single_face was looked at while this software was made: a few choices of training were made with
+  it in view, so its numbers flatter. Nothing of the labelling was. Judge by rated clips of your own:
+  `mtclar evaluate --real`.
 - A rating is an opinion: another person gives another one. A real test has as many clips and ratings as it says
   and no more; its intervals tell how uncertain it is, not whether its people are like yours."""
 
