@@ -114,7 +114,8 @@ class Display:
 
     def _rgb(self, decoded: Any, width: int, height: int) -> np.ndarray:
         """uint8 RGB (height, width, 3) for an ordinary screen: BT.709 primaries, not HDR, without alpha."""
-        options: dict[str, Any] = {"width": width, "height": height}
+        # One thread: a picture takes half a millisecond, and each picture would start and end threads of its own.
+        options: dict[str, Any] = {"width": width, "height": height, "threads": 1}
         if (width, height) != (decoded.width, decoded.height):
             options["interpolation"] = "BICUBIC"
         unnamed = decoded.colorspace == _UNSPECIFIED and not decoded.format.is_rgb

@@ -1,3 +1,4 @@
+import os
 from fractions import Fraction
 
 import av
@@ -164,3 +165,12 @@ def test_the_real_clip_has_72_frames_at_30_a_second(real_faces):
     frames, facts = read(real_faces / "single_face.mp4")
     np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(72) / 30, atol=1e-6)
     assert (facts.width, facts.height, facts.is_vfr) == (640, 360, False)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
+def test_pictures_start_no_threads_of_their_own(tmp_path):
+    path, threads = write_video(tmp_path / "clip.mp4", range(0, 200 * 40, 40)), []
+    with open_video(path) as video:
+        for _ in video:
+            threads.append(len(os.listdir("/proc/self/task")))
+    assert max(threads[5:]) == min(threads[5:])
