@@ -13,6 +13,7 @@ Example:
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,12 +119,14 @@ def write_features(features: Features, path: Path | str) -> None:
     }
     table = table.replace_schema_metadata({_KEY: json.dumps(facts, allow_nan=False).encode()})
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    with (
-        whole_file(path) as partial,
-        pa.OSFile(str(partial), "wb") as sink,
-        pa.ipc.new_file(sink, table.schema, options=options) as writer,
-    ):
-        writer.write_table(table, max_chunksize=ROWS_A_BATCH)
+    with whole_file(path) as partial:
+        with (
+            pa.OSFile(str(partial), "wb") as sink,
+            pa.ipc.new_file(sink, table.schema, options=options) as writer,
+        ):
+            writer.write_table(table, max_chunksize=ROWS_A_BATCH)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())  # on the disk before it has its name
 
 
 def read_features(path: Path | str) -> Features:

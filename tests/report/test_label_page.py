@@ -127,3 +127,39 @@ def test_extremes_come_first_when_few_pictures_are_shown(count):
     assert 5 in chosen
     assert len(chosen) <= count + 1
     assert len({10, 20, 30, 40} & set(chosen)) == min(count, 4)
+
+
+def several(n: int = 60) -> pd.DataFrame:
+    """Two people of two shots: one with a name in both, tracks 0 and 2, and one without in the first, track 1."""
+    first = labels(n).assign(source="model", status="ok", shot_id=(np.arange(n) >= 30).astype(int))
+    first = first.assign(track_id=np.where(np.arange(n) < 30, 0, 2), person_id="Ada <b>", valence=0.5)
+    second = first.iloc[:30].assign(track_id=1, person_id=None, valence=-0.5)
+    return pd.concat([first, second], ignore_index=True)
+
+
+def test_everybody_who_is_labelled_has_curves_pictures_and_numbers_of_their_own(tmp_path):
+    table = several()
+    columns = {name: table[name].to_numpy() for name in LABELS.names}
+    faces = dict.fromkeys(((3, 0), (3, 1), (35, 2), (35, 1)), b"face")
+    write_label_page(
+        tmp_path / "clip.html", columns, FACTS, faces, thumbnails=8, shots={0: b"one", 30: b"two"}, notes=["Mind."]
+    )
+    html = (tmp_path / "clip.html").read_text(encoding="utf-8")
+    for who in ("Ada &lt;b&gt;", "track 1"):
+        assert f"Valence and arousal over time of {who}" in html
+        assert f"valence of {who}" in html
+    assert "Ada <b>" not in html
+    assert "60 frames over 2.36 s, a face in 60 of them, labelled from 0 anchors." in html
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", html, flags=re.DOTALL)
+    assert [text.split("\n")[0] for text in captions] == [
+        "3 · 0.12 s", "35 · 1.40 s", "3 · 0.12 s", "shot 0 · 0.00 s", "shot 1 · 1.20 s",
+    ]  # fmt: skip
+    assert captions[-1].endswith("track 2")
+    assert "Dashed: cuts." in html
+
+
+def test_frames_without_the_subject_are_shaded_and_explained(tmp_path):
+    table = labels()
+    table.loc[20:29, "status"] = "out_of_shot"
+    table.loc[30:32, "status"] = "low_quality"
+    assert "Shaded: out of the shot, a face that can hardly be seen." in write(tmp_path, table)
