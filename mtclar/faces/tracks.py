@@ -4,8 +4,10 @@ A quick detector looks at every k-th frame; in between, each face's mesh follows
 Where a face is lost or doubtful the quick detector looks at that frame too, and where that one does not see it a
 careful one does, which also looks every half second for faces that the quick one misses. What is found is given to the
 tracks in two rounds, as in ByteTrack (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection
-Box", 2022): sure boxes first, then unsure ones to the tracks that are left; only sure ones begin a track. A track that
-is lost is expected where its motion leads and known by the colours of its head; so are two people whose paths cross.
+Box", 2022): sure boxes first, then unsure ones to the tracks that are left. A track begins with a sure box, or with one
+on which a mesh lies. A track that is lost is expected where its motion leads and known by the colours of its head; so
+are two people whose paths cross. In the films of tests/faces/test_film.py two people keep their tracks; three who pass
+each other all the time are mistaken now and then.
 """
 
 from __future__ import annotations
