@@ -96,7 +96,7 @@ def extract(
     times_s: list[float] = []
     shots: list[int] = []
     pictures: dict[int, bytes] = {}
-    workers = s.workers or _cores()
+    workers = s.workers or cores()
     with _ahead(by_shot(video)) as frames, _Embedder(predictor, s.batch, workers) as embedder:
         for frame, new_shot in frames:
             shots.append((shots[-1] if shots else -1) + new_shot)
@@ -325,6 +325,6 @@ def _small(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -12,6 +12,7 @@ from mtclar import storage
 from mtclar.batch import Item, run_batch
 from mtclar.data.out_folder import Contents, OutFolder
 from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.features.extract import cores
 from mtclar.progress import Progress
 from mtclar.video import VIDEO_SUFFIXES, find_videos, passed_over, video_ids
 
@@ -156,5 +157,4 @@ def do_videos(
 
 def threads_each(workers: int, jobs: int) -> int:
     """Threads of one process: what the settings say, or its share of the cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return workers or max(1, cores // jobs)
+    return workers or max(1, cores() // jobs)
