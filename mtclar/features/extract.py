@@ -203,7 +203,7 @@ class _Embedder:
         self._batch = _Batch()
         self._cutting: deque[Future[np.ndarray]] = deque()
         self._embedding: deque[Future[_Answers]] = deque()
-        self._answers: list[_Answers] = []
+        self._columns: dict[str, list[np.ndarray]] = {item.name: [] for item in fields(_Answers)}
         self._frames: list[int] = []
         self._tracks: list[int] = []
         self._wanted: dict[tuple[int, int], Future[np.ndarray]] = {}
@@ -245,18 +245,16 @@ class _Embedder:
         order = order[track[order] >= 0]
         if not len(order):
             return no_faces()
-        said = {item.name: self._joined(item.name)[order] for item in fields(_Answers)}
-        frame, track, embedding = frame[order], track[order], said["embedding"].astype(np.float32)
+        # One column after the other, so that a long video's faces are never held twice.
+        said = {name: np.concatenate(self._columns.pop(name))[order] for name in list(self._columns)}
+        frame, track = frame[order], track[order]
         quickly = self._compare_all if hasattr(self._predictor, "compare_all") else None
-        prediction = predict(embedding, said["head"], said["quality"], track, self._compare, quickly)
+        prediction = predict(said["embedding"], said["head"], said["quality"], track, self._compare, quickly)
         return Faces(frame=frame, track=track, prediction=prediction, **said)
 
     def pictures(self, number: Mapping[int, int]) -> dict[tuple[int, int], bytes]:
         """Small pictures of the faces of the tracks that are kept, JPEG bytes by frame and track."""
         return {(frame, number[track]): data for (frame, track), data in self._pictures.items() if track in number}
-
-    def _joined(self, name: str) -> np.ndarray:
-        return np.concatenate([getattr(answers, name) for answers in self._answers])
 
     def _compare(self, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The model's comparison, shared out to the threads."""
@@ -279,7 +277,9 @@ class _Embedder:
             self._embedding.append(self._pool.submit(_answer, self._predictor, self._batch))
             self._batch = _Batch()
         while len(self._embedding) > waiting:
-            self._answers.append(self._embedding.popleft().result())
+            answers = self._embedding.popleft().result()
+            for name, parts in self._columns.items():
+                parts.append(getattr(answers, name))
             for key in [key for key, crop in self._wanted.items() if crop.done()]:
                 self._pictures[key] = encode(_small(self._wanted.pop(key).result(), FACE_PICTURE), JPEG_QUALITY)
 

@@ -57,7 +57,7 @@ def predict(
     """Valence and arousal of faces before any anchor.
 
     Args:
-        embeddings: float32 (m, d).
+        embeddings: float16 or float32 (m, d).
         head: float (m, 2), valence and arousal of the supervised head.
         quality: float (m,), by which the references of each track are chosen.
         track: int (m,), ascending; the faces of one track stand in the order of time.
@@ -94,9 +94,10 @@ def predict(
 def _mean_deltas(faces: np.ndarray, others: np.ndarray, compare: Compare, compare_all: Compare | None) -> np.ndarray:
     """Mean over `others` (k, d) of the predicted label(face) - label(other), float64 (n, 2)."""
     k, out = len(others), np.empty((len(faces), 2))
+    others = others.astype(np.float32)
     step = max(1, CHUNK_PAIRS // k)
     for start in range(0, len(faces), step):
-        some = faces[start : start + step]
+        some = faces[start : start + step].astype(np.float32)
         if compare_all is None:
             _, valence, arousal = compare(np.repeat(some, k, axis=0), np.tile(others, (len(some), 1)))
         else:
