@@ -28,8 +28,8 @@ FOLDS = 4
 COUNTS = (0, 1, 2, 3, 4, 6, 10, 20)
 """Numbers of anchors for which multiples are measured, as far as clips are long enough."""
 PLACEMENTS = 2
-"""Placements of so many anchors that a stretch is scored from: one even from the first frame on, the others at
-random."""
+"""Placements of so many anchors that a stretch is scored from, drawn at random: people do not label evenly spread
+frames, and what lies far from all anchors is harder to hold."""
 LEAST_CLIPS = 5
 """With fewer clips that are long enough, a number of anchors has no multiple of its own."""
 
@@ -148,8 +148,8 @@ def _reaches(stretches: Sequence[Stretch], fitted: Fit, settings: EvaluateSettin
 def _scores(stretch: Stretch, process: Process, k: int, rng: np.random.Generator) -> np.ndarray:
     """Absolute errors over their standard deviation (m, 2) on the frames that are no anchors, of all placements."""
     n, found = len(stretch), []
-    for number in range(PLACEMENTS if k else 1):
-        at = np.arange(k) * n // max(k, 1) if not number else np.sort(rng.permutation(n)[:k])
+    for _ in range(PLACEMENTS if k else 1):
+        at = np.sort(rng.permutation(n)[:k])
         rest = np.setdiff1d(np.arange(n), at)
         columns = []
         for d in range(len(DIMENSIONS)):

@@ -33,12 +33,15 @@ class FewShot:
         supports: By support set, `none` among them where a head says levels; a clip for which a set has no anchor is
             not in its list.
         budgets: By budget, anchors evenly spread.
+        drawn: By budget, as many anchors drawn at random: bands are judged by them, for people do not label evenly
+            spread frames.
         seen: What the model sees between the frames and the recurring anchors.
     """
 
     supports: dict[str, list[Labelled]]
     budgets: dict[float, list[Labelled]]
     seen: list[Seen] = field(default_factory=list)
+    drawn: dict[float, list[Labelled]] = field(default_factory=dict)
 
 
 def can_label(embeddings: np.ndarray, heads: Heads) -> bool:
@@ -96,7 +99,12 @@ def label_clips(
             if picks is not None:
                 found.supports[name].append(labeller.by_support(picks))
         for share in found.budgets:
-            found.budgets[share].append(labeller.by_positions(spread_positions(len(clip), share)))
+            even = spread_positions(len(clip), share)
+            found.budgets[share].append(labeller.by_positions(even))
+            if chosen is not None:
+                rng = np.random.default_rng([settings.seed, number, len(even)])
+                drawn = np.sort(rng.permutation(len(clip))[: len(even)])
+                found.drawn.setdefault(share, []).append(labeller.by_positions(drawn))
         if supports is None:
             recurring = np.arange(0, len(clip), settings.stride)
             found.seen.append(Seen(clip, recurring, labeller.deltas(recurring)))

@@ -160,16 +160,15 @@ def _coverage(
     """What the calibrated bands hold of the judged frames, of all together and of each clip, and how wide they are.
 
     `{dimension: with the first frame as anchor, "none": {dimension: without any}, "budgets": {share: {dimension:
-    ...}}}`; votes have no standard deviation and so no band.
+    ...}}}`, where as many anchors as the budget allows are drawn at random; votes have no standard deviation and so no
+    band.
     """
     found: dict[str, Any] = {"target": settings.coverage, "same_clips": settings.split == "validation"}
     found |= _held(settings, few.supports.get("first", []), calibrated, rng)
     if WITHOUT in few.supports:
         found[WITHOUT] = _held(settings, few.supports[WITHOUT], calibrated, rng)
     if settings.fusion == "process":
-        found["budgets"] = {
-            f"{share:g}": _held(settings, items, calibrated, rng) for share, items in few.budgets.items()
-        }
+        found["budgets"] = {f"{share:g}": _held(settings, items, calibrated, rng) for share, items in few.drawn.items()}
     return found
 
 
