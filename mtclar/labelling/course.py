@@ -4,8 +4,13 @@ A prediction is a reading of something that lasts: within a track it is
 
     p_i = x(t_i) + error_i,    x an Ornstein-Uhlenbeck process around the track's mean,
 
-with errors independent and of variance (noise / quality ** (haze / 2))^2: the less of a face can be seen, the less is
-read from it, and where there is no face, nothing. The course is the mean of x given all readings of the track; its
+with errors independent and of variance
+
+    own^2 + noise^2 (quality ** -haze - 1),
+
+so that the less of a face can be seen, the less is read from it, and where there is no face, nothing. `own` is the noise
+of this track: `noise` at most, and less where its predictions are smoother than that (`roughness`), so that a quick
+change of a face that is read well is not smoothed away. The course is the mean of x given all readings of the track; its
 variance, less what it would be were all faces clear, tells what could not be seen. The precision matrix of such a
 process is tridiagonal, so both are exact and take time in proportion to the frames (Rue and Held 2005, Gaussian Markov
 Random Fields, chapter 2).
@@ -20,6 +25,10 @@ import numpy as np
 LEAST_QUALITY = 0.01
 LEAST_STEP_S = 1e-4
 """Two frames are taken to be at least so far apart."""
+LEAST_TRIPLES = 8
+"""Runs of three frames from which roughness is told; with fewer the noise is taken as it is."""
+LEAST_NOISE = 0.01
+"""Of any track: what is left out of the labels is rounded to more than that."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Course:
     Attributes:
         spread: Standard deviation of x, in units of the labels.
         lasting_s: How long it stays as it is, in seconds.
-        noise: Standard deviation of the error in a face that is clear.
+        noise: Standard deviation of the error in a face that is clear, on the roughest of tracks.
         haze: How fast the error's variance grows as quality falls.
     """
 
@@ -58,7 +67,8 @@ def course(
     if not seen.any():
         return np.full(n, np.nan), np.full(n, np.nan)
     clear = np.clip(np.nan_to_num(np.asarray(quality, np.float64), nan=1.0), LEAST_QUALITY, 1.0)
-    trust = np.where(seen, clear**hyper.haze, 0.0) / hyper.noise**2
+    own = min(hyper.noise, max(LEAST_NOISE, roughness(times_s, readings)))
+    trust = np.where(seen, 1 / (own**2 + hyper.noise**2 * (clear**-hyper.haze - 1)), 0.0)
     middle = float(np.average(readings[seen], weights=trust[seen]))
 
     keeps = np.exp(-np.maximum(np.diff(times_s), LEAST_STEP_S) / hyper.lasting_s)
@@ -69,8 +79,30 @@ def course(
     prior[:-1] += keeps**2 * gains
     beside = -keeps * gains
     mean, variance = _solve(prior + trust, beside, np.where(seen, trust * (readings - middle), 0.0))
-    best = _solve(prior + hyper.noise**-2, beside, np.zeros(n))[1]
+    best = _solve(prior + own**-2, beside, np.zeros(n))[1]
     return middle + mean, np.maximum(variance - best, 0.0)
+
+
+def roughness(times_s: np.ndarray, readings: np.ndarray) -> float:
+    """Standard deviation of the errors of predictions as far as they are independent from frame to frame.
+
+    Of three frames at equal steps the second difference of what changes steadily is 0, and that of independent errors
+    of variance s^2 has the variance 6 s^2 (the estimator of Gasser, Sroka and Jennen-Steinmetz 1986, Biometrika
+    73(3):625-633). Its median size is taken, times 1.4826, so that jumps count little.
+
+    Args:
+        times_s: float64 (n,), not descending.
+        readings: float64 (n,), the predictions; NaN where there is no face.
+
+    Returns:
+        It, infinite where fewer than `LEAST_TRIPLES` runs of three frames tell.
+    """
+    steps = np.maximum(np.diff(times_s), LEAST_STEP_S)
+    second = readings[:-2] - 2 * readings[1:-1] + readings[2:]
+    even = np.isfinite(second) & (np.abs(np.log(steps[1:] / steps[:-1])) < np.log(1.5))
+    if even.sum() < LEAST_TRIPLES:
+        return np.inf
+    return float(1.4826 * np.median(np.abs(second[even])) / np.sqrt(6))
 
 
 def _solve(diagonal: np.ndarray, beside: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
