@@ -8,12 +8,12 @@ with errors independent and of variance
 
     own^2 + noise^2 (quality ** -haze - 1),
 
-so that the less of a face can be seen, the less is read from it, and where there is no face, nothing. `own` is the noise
-of this track: `noise` at most, and less where its predictions are smoother than that (`roughness`), so that a quick
-change of a face that is read well is not smoothed away. The course is the mean of x given all readings of the track; its
-variance, less what it would be were all faces clear, tells what could not be seen. The precision matrix of such a
-process is tridiagonal, so both are exact and take time in proportion to the frames (Rue and Held 2005, Gaussian Markov
-Random Fields, chapter 2).
+so that the less of a face can be seen, the less is read from it, and where there is no face, nothing. `own` is the
+noise of this track: `noise` at most, and less where its predictions are smoother than that (`roughness`), so that a
+quick change of a face that is read well is not smoothed away. The course is the mean of x given all readings of the
+track; its variance, less what it would be were all faces clear, tells what could not be seen. The precision matrix of
+such a process is tridiagonal, so both are exact and take time in proportion to the frames (Rue and Held 2005, Gaussian
+Markov Random Fields, chapter 2).
 """
 
 from __future__ import annotations
