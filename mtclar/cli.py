@@ -18,7 +18,7 @@ import typer
 
 from mtclar import __version__
 from mtclar.cli_models import models
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, PartialFailureError
 
 if TYPE_CHECKING:
     from mtclar.progress import Progress
@@ -112,6 +112,17 @@ def _progress(quiet: bool, unit: str = "") -> Iterator[Progress]:
 def _first_process() -> bool:
     """Whether this is the first of the processes that torchrun started, the one that speaks; or the only one."""
     return os.environ.get("RANK", "0") == "0"
+
+
+@contextmanager
+def _partly(quiet: bool) -> Iterator[None]:
+    """Says what was done of a batch before the error says what was not."""
+    try:
+        yield
+    except PartialFailureError as error:
+        if error.done is not None:
+            _say(quiet, error.done)
+        raise
 
 
 def _say(quiet: bool, words: object) -> None:
@@ -553,7 +564,7 @@ def extract(
     settings = _settings(params, _with(overrides, {"extract.jobs": jobs}))
     from mtclar.steps import extract as step
 
-    with _progress(quiet, "frames") as progress:
+    with _partly(quiet), _progress(quiet, "frames") as progress:
         result = step.run(
             settings.extract,
             videos=videos,
@@ -602,7 +613,7 @@ def label(
     settings, scale = _settings(params, _with(overrides, given)), _range(va_range)
     from mtclar.steps import label as step
 
-    with _progress(quiet, "frames") as progress:
+    with _partly(quiet), _progress(quiet, "frames") as progress:
         result = step.run(
             settings.label,
             settings.extract,

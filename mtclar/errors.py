@@ -18,9 +18,17 @@ class MtclarError(ValueError):
 
 
 class PartialFailureError(MtclarError):
-    """Some items of a batch failed; the others are done and written."""
+    """Some items of a batch failed; the others are done and written.
+
+    Attributes:
+        done: What the step would have returned had none failed, of those that are done; None where it does not say.
+    """
 
     exit_code = 3
+
+    def __init__(self, sentence: str, done: object = None) -> None:
+        super().__init__(sentence)
+        self.done = done
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -84,8 +84,16 @@ def run(
     s = s.model_copy(update={"workers": threads_each(s.workers, min(s.jobs, len(sources)))})
     with open_out(out, "extract") as folder:
         work = Extracting(s, predictor, folder, force)
-        done = do_videos(sources, work, folder, out=out, jobs=s.jobs, progress=progress, done="extracted")
-    return ExtractResult(out, done, passed(videos))
+        return do_videos(
+            sources,
+            work,
+            folder,
+            out=out,
+            jobs=s.jobs,
+            progress=progress,
+            done="extracted",
+            result=lambda done: ExtractResult(out, done, passed(videos)),
+        )
 
 
 @dataclass

@@ -97,7 +97,7 @@ def run(
             marks = read_anchors(file, va_range=va_range).match(named)
         folder = at_hand.enter_context(open_out(out, "label"))
         work = Labelling(s, extract, predictor, marks, folder, force, anchor_clock)
-        done = do_videos(
+        return do_videos(
             sources,
             work,
             folder,
@@ -107,8 +107,8 @@ def run(
             refused=work.misplaced(sources) if len(sources) > 1 else {},
             index=index,
             done="labelled",
+            result=lambda done: LabelResult(out, done, passed(videos)),
         )
-    return LabelResult(out, done, passed(videos))
 
 
 def _write_index(folder: Path, contents: Contents, predictor: Predictor) -> None:

@@ -17,6 +17,7 @@ from mtclar.progress import Progress
 from mtclar.video import VIDEO_SUFFIXES, find_videos, passed_over, video_ids
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def do_videos(
     refused: Mapping[str, str] | None = None,
     index: Callable[[Path, Contents], None] | None = None,
     done: str,
-) -> tuple[R, ...]:
+    result: Callable[[tuple[R, ...]], T],
+) -> T:
     """Works on every video; one that fails fails alone.
 
     Args:
@@ -108,13 +110,14 @@ def do_videos(
         refused: Why some are not even begun, one sentence each by name.
         index: Writes the files that tell of all videos of the folder.
         done: What has been done with a video, such as "labelled".
+        result: What the step returns, from what the work returned in the order of the videos.
 
     Returns:
-        What the work returned, in the order of the videos.
+        The result.
 
     Raises:
         MtclarError: Not one video could be done.
-        PartialFailureError: Some could not be; the others are.
+        PartialFailureError: Some could not be; the others are, and it holds their result.
     """
     refused = refused or {}
     sentences: dict[str, str] = {}
@@ -141,7 +144,7 @@ def do_videos(
     finally:  # also where somebody stopped it: what is done is shown
         if index is not None and folder.contents().rows:
             folder.write_index(index)
-    results = tuple(result for _, result in batch.done)
+    results = tuple(found for _, found in batch.done)
     failed = [sentences[name] for source in sources if (name := printable(source.name)) in sentences]
     if failed and len(sources) == 1:
         raise MtclarError(failed[0])
@@ -150,9 +153,10 @@ def do_videos(
         raise MtclarError(f"none of the {len(sources)} videos could be {done}:{listed}")
     if failed:
         raise PartialFailureError(
-            f"{len(results)} of {len(sources)} videos are {done} in {out}; these could not be:{listed}"
+            f"{len(results)} of {len(sources)} videos are {done} in {out}; these could not be:{listed}",
+            result(results),
         )
-    return results
+    return result(results)
 
 
 def threads_each(workers: int, jobs: int) -> int:

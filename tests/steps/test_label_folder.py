@@ -27,6 +27,9 @@ def test_in_a_folder_the_good_videos_are_labelled_and_the_bad_ones_listed(clip, 
     with pytest.raises(PartialFailureError) as caught:
         label.run(settings, EXTRACT, videos=[videos], anchors=anchors, model=bundle, out=out)
     assert caught.value.exit_code == 3
+    told = str(caught.value.done)
+    assert f"-> {out / 'good.html'}" in told
+    assert "unasked.mp4: note: Labelled without anchors" in told
     for words in (
         "2 of 6",
         "empty.mp4: the file is empty",
