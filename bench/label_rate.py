@@ -116,7 +116,7 @@ def stages(clip: Path, scratch: Path, rounds: int) -> dict[str, tuple[float, flo
         label.run(both.label, settings, videos=[clip], anchors=None, model=predictor, out=scratch / "out")
 
     def whole() -> None:
-        shutil.rmtree(scratch / "cache", ignore_errors=True)
+        shutil.rmtree(scratch / "cache" / "features", ignore_errors=True)  # and not the model, if it lies there
         labels()
 
     calls = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +13,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-SAMPLE = Path(__file__).parents[2] / "data" / "sample"
+from mtclar.data.tracked import tracked_files
+
+ROOT = Path(__file__).parents[2]
 FPS = 25.0
 
 
 @functools.cache
 def people(split: str, limit: int = 40) -> tuple[tuple[np.ndarray, ...], ...]:
     """Clips of people of a split of the sample: frames uint8 RGBA, the head in an ellipse with a soft edge."""
-    told = json.loads((SAMPLE / "sample.json").read_text())
+    kept = tracked_files(ROOT / "data.dvc", ROOT / "dvc-remote")  # as they lie in a clone, whether pulled or not
+    told = json.loads(kept["sample/sample.json"].read_text())
     chosen = [name for name, clip in told["clips"].items() if told["people"][clip["person_id"]]["split"] == split]
     found = []
-    for path in sorted((SAMPLE / "afew-va").glob("*.zip")):
-        with zipfile.ZipFile(path) as archive:
+    for name in sorted(kept):
+        if not re.fullmatch(r"sample/afew-va/[^/]+\.zip", name):
+            continue
+        with zipfile.ZipFile(kept[name]) as archive:
             for clip in chosen[: limit - len(found)]:
-                folder = f"{path.stem}/{clip}/"
+                folder = f"{Path(name).stem}/{clip}/"
                 names = sorted(n for n in archive.namelist() if n.startswith(folder) and n.endswith(".jpg"))
                 if names:
                     marks = json.loads(archive.read(f"{folder}{clip}.json"))["frames"]
