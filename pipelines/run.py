@@ -16,7 +16,7 @@ from components.image import check_image
 from mtclar.errors import MtclarError, brief, nearest, public
 from mtclar.registry import tracking
 from mtclar.registry.versions import CHALLENGER, CHAMPION, Version, of_alias
-from mtclar.revision import data_revision, git_revision
+from mtclar.revision import git_revision
 from mtclar.serving import Bundle
 from mtclar.settings import Settings
 from pipelines import labelling, training
@@ -167,7 +167,7 @@ def _arguments(name: str, settings: Settings, data: Path | str) -> dict[str, Any
         data = str(data.absolute())
     if name == "labelling":
         return {"videos": f"{data}/videos", "anchors": f"{data}/anchors.csv"}
-    return {"data": data, "data_rev": data_revision(Path(data)), "git_sha": git_revision(Path.cwd())}
+    return {"data": data, "data_rev": "unknown", "git_sha": git_revision()}
 
 
 def _left(root: Path, name: str) -> set[Path]:

@@ -19,6 +19,7 @@ from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec, cut
 from mtclar.features import Features
+from mtclar.revision import STAMP
 from mtclar.settings import ExtractSettings
 from mtclar.steps.extract import Opened
 from mtclar.steps.videos import Source
@@ -55,7 +56,7 @@ def condition_store(plan: CarryPlan, name: str, store: FacesStore) -> Path:
     out = HERE / name / "faces"
     if not _is_made(out, made_of):
         with whole_folder(out, known_by="store.json") as folder:
-            facts = {"scale": store.facts.get("scale"), MADE_OF: made_of}
+            facts = {name: store.facts[name] for name in ("scale", STAMP) if name in store.facts} | {MADE_OF: made_of}
             write_regrouped([store], store.table.loc[rows], folder, facts)
     return out
 

@@ -13,6 +13,7 @@ from mtclar.data.regroup import joined, write_regrouped
 from mtclar.data.store import FacesStore
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
+from mtclar.revision import STAMP, data_revision, joint_revision
 from studies.plan import OUT, read_plan
 
 
@@ -34,7 +35,8 @@ def put_together(stores: list[Path], out: Path) -> int:
     parts = [FacesStore(folder) for folder in stores]
     table = joined(parts)
     with whole_folder(out, known_by="store.json") as folder:
-        write_regrouped(parts, table, folder, {"scale": parts[0].facts.get("scale"), "made_of": list(map(str, stores))})
+        facts = {STAMP: joint_revision([data_revision(store) for store in stores]), "made_of": list(map(str, stores))}
+        write_regrouped(parts, table, folder, {"scale": parts[0].facts.get("scale"), **facts})
     return len(table)
 
 

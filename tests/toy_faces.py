@@ -10,6 +10,8 @@ import numpy as np
 from mtclar.data.store import FacesWriter
 from mtclar.data.tables import EXPRESSIONS
 
+REVISION = "0123456789abcdef" * 4
+
 CLASSES = {  # valence and arousal around which an expression lies
     "neutral": (0.0, 0.0),
     "happy": (0.7, 0.1),
@@ -41,7 +43,7 @@ def draw_face(valence: float, arousal: float, person: np.random.Generator) -> np
 def write_faces(folder: Path, *, train: int, validation: int, test: int = 0, seed: int = 0) -> None:
     """A faces store of that many people in each split: a picture of each expression and a clip of six frames each."""
     rng = np.random.default_rng(seed)
-    with FacesWriter(folder, size=288, quality=90, facts={"scale": 1.5}) as writer:
+    with FacesWriter(folder, size=288, quality=90, facts={"scale": 1.5, "data_revision": REVISION}) as writer:
         person = 0
         for split, people in (("train", train), ("validation", validation), ("test", test)):
             for _ in range(people):

@@ -183,6 +183,21 @@ def _array(values: np.ndarray, kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [bitmap, *memory])
 
 
+def read_notes(path: Path) -> dict[str, str]:
+    """What a Parquet table says of itself beside its columns: the `metadata` that `write_table` was given.
+
+    Raises:
+        MtclarError: The file is missing or is not Parquet.
+    """
+    try:
+        found = pq.read_schema(path).metadata or {}
+        return {
+            name.decode(): value.decode() for name, value in found.items() if name not in (b"pandas", b"ARROW:schema")
+        }
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise MtclarError(f"{path}: expected a Parquet table written by mtclar ({brief(error)}).") from error
+
+
 def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """Reads a Parquet table and checks that it has the columns of `schema`.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mtclar.errors import MtclarError
+from mtclar.revision import EVALUATION_SET, UNKNOWN
 
 HEADLINE = {
     "valence_ccc": ("few_shot", "first", "mtclar", "valence", "ccc"),
@@ -55,6 +56,18 @@ def headline(evaluation: Path) -> dict[str, float]:
     for name in GATED:
         if name not in found:
             raise MtclarError(f"{path}: '{'.'.join(HEADLINE[name])}' is missing; run 'mtclar evaluate' again.")
+    return found
+
+
+def evaluation_set(evaluation: Path) -> str:
+    """What the model was judged on, see `mtclar.evaluation.identity`; "unknown" for an evaluation of an earlier mtclar.
+
+    Raises:
+        MtclarError: metrics.json is missing or not understood.
+    """
+    found = _read(evaluation / "metrics.json").get(EVALUATION_SET, UNKNOWN)
+    if not isinstance(found, str):
+        raise MtclarError(f"{evaluation}/metrics.json: '{EVALUATION_SET}' is no name; run 'mtclar evaluate' again.")
     return found
 
 

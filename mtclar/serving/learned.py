@@ -11,6 +11,7 @@ import pandas as pd
 
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import SPLITS
+from mtclar.revision import STAMP, stamped
 
 MEASURED = ("skin", "age", "yaw", "pitch", "roll", "brightness", "face_px", "blur_px", "covered")
 """Columns of `tables.SYNTHESIS` that are told by their range."""
@@ -51,6 +52,21 @@ def training(checkpoint: Path) -> dict[str, Any]:
     if pretrained := found.get("settings", {}).get("pretrained"):
         found["settings"] = found["settings"] | {"pretrained": Path(pretrained).name}
     return found
+
+
+def lineage(checkpoint: Path) -> dict[str, str]:
+    """Where a checkpoint comes from: `data_revision`, and `training_run`, its run in MLflow, where it was logged.
+
+    Args:
+        checkpoint: One that has been loaded before, so that it is known to be whole.
+
+    Raises:
+        MtclarError: What it states is not a revision.
+    """
+    path = checkpoint / "model.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))["facts"]
+    run = str(facts.get("run_id", ""))
+    return {STAMP: stamped(facts, path)} | ({"training_run": run} if run else {})
 
 
 def _made(made: pd.DataFrame, table: pd.DataFrame) -> dict[str, Any]:

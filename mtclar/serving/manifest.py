@@ -42,6 +42,9 @@ _FACTS: dict[str, type | tuple[type, ...]] = {
     "files": dict,
 }
 
+_LATER: dict[str, type] = {"evaluation_set": str, "training_run": str}
+"""Facts that bundles of earlier versions lack."""
+
 
 def write_bundle(
     folder: Path,
@@ -134,6 +137,9 @@ def _check_facts(folder: Path, facts: Any) -> None:
         if name not in facts:
             raise MtclarError(f"{path}: '{name}' is missing; export the model again.")
         if not isinstance(facts[name], kind):
+            raise MtclarError(f"{path}: '{name}' is a {type(facts[name]).__name__}; export the model again.")
+    for name, kind in _LATER.items():
+        if not isinstance(facts.get(name, ""), kind):
             raise MtclarError(f"{path}: '{name}' is a {type(facts[name]).__name__}; export the model again.")
     if facts["expressions"] != list(EXPRESSIONS):
         raise MtclarError(f"{path}: the expressions are {facts['expressions']}, expected {list(EXPRESSIONS)}.")

@@ -102,7 +102,7 @@ def run(
         "calibration": None,
         "metrics": {},
         "data_revision": UNKNOWN if faces is None else data_revision(faces),
-        "git_revision": git_revision(Path(__file__).parent),
+        "git_revision": git_revision(),
         "licences": _licences(settings, store),
         "adopted": network.facts,
     }

@@ -25,12 +25,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtclar.data.readers import Group, Notes, Record, read
+from mtclar.data.readers import Group, Notes, Record, content_revision, read
 from mtclar.data.store import FacesWriter, encode
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from mtclar.faces import CropSpec, Detector, Face, box_from_landmarks, cut, open_detector, overlap, pick
 from mtclar.progress import Progress, silent
+from mtclar.revision import STAMP
 from mtclar.settings import CropSettings
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,8 @@ def run(s: CropSettings, *, data: Path, out: Path, progress: Progress = silent) 
 
     Args:
         s: The section `crop` of params.yaml.
-        data: Folder or zip of the data set `s.source`, as it was released.
+        data: Folder or zip of the data set `s.source`, as it was released; the revision of its content is written into
+            store.json.
         out: Folder of the store; appears whole or not at all. Beside the store it holds unreadable.csv (name, reason).
         progress: Called after each clip or handful of pictures.
 
@@ -105,7 +107,8 @@ def run(s: CropSettings, *, data: Path, out: Path, progress: Progress = silent) 
     spec = CropSpec(size=s.size, scale=s.scale, centre=s.size, input_size=s.size)
     detector = None if s.detector == "given" else open_detector(s.detector, threshold=s.threshold or None)
     work = partial(_work, spec=spec, detector=detector, quality=s.quality)
-    facts = {"source": s.source, "detector": s.detector, "scale": s.scale, "quality": s.quality}
+    facts: dict[str, Any] = {"source": s.source, "detector": s.detector, "scale": s.scale, "quality": s.quality}
+    facts[STAMP] = content_revision(data, s, progress)
     splits: Counter[str] = Counter()
     ids: set[str] = set()
     given = 0

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mtclar.data.store import FacesStore
-from mtclar.data.tables import PAIRS, SYNTHESIS, read_table
+from mtclar.data.tables import PAIRS, SYNTHESIS, read_notes, read_table
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
 from mtclar.evaluation.across_folds import FOLD_COLUMNS, fold_rows, pool_folds
 from mtclar.evaluation.clips import clips_of
 from mtclar.evaluation.groups import judge_groups
+from mtclar.evaluation.identity import evaluation_set
 from mtclar.evaluation.judge import Judgement, judge, rows_needed
 from mtclar.evaluation.plots import plot_tables, spread_of_clips
 from mtclar.evaluation.scores import plain
 from mtclar.evaluation.summary import SUMMARY_COLUMNS, headline, summary_rows
 from mtclar.learning.pairs import check_belong
 from mtclar.progress import Progress, silent
-from mtclar.revision import data_revision, git_revision
+from mtclar.revision import EVALUATION_SET, STAMP, git_revision, same_data, stamped
 from mtclar.serving import Bundle
 from mtclar.settings import EvaluateSettings
 from mtclar.steps.embed import embed_rows, embed_spoilt
@@ -81,6 +82,9 @@ def run(
     """
     store = FacesStore(faces)
     table = read_table(pairs / "pairs.parquet", PAIRS)
+    revision = stamped(store.facts, faces / "store.json")
+    drawn_from = stamped(read_notes(pairs / "pairs.parquet"), pairs / "pairs.parquet")
+    same_data(drawn_from, revision, f"{pairs}: were drawn from other data than {faces}; run 'mtclar pair' on it.")
     rows = rows_needed(store.table, table, s)
     check_belong(table[table["split"] == s.split], store.table)
     traits = _traits(store)
@@ -95,11 +99,13 @@ def run(
         found.metrics.update(judge_groups(s, store.table, traits, embeddings, predictor))
     facts = {
         "model": str(model),
-        "data revision": data_revision(faces),
-        "git revision": git_revision(Path(__file__).parent),
+        "data revision": revision,
+        "git revision": git_revision(),
         "seed": str(s.seed),
     }
-    found.calibration["data_revision"] = facts["data revision"]
+    found.calibration[STAMP] = revision
+    judged_on = evaluation_set(s, revision, store.table, table)
+    found.metrics.update({STAMP: revision, "git_revision": facts["git revision"], EVALUATION_SET: judged_on})
     with whole_folder(out, known_by="metrics.json") as folder:
         write(folder, found, facts)
     return Evaluated(out, plain(found.metrics))
@@ -139,9 +145,10 @@ def write(folder: Path, found: Judgement, facts: dict[str, str]) -> None:
     """Writes the files of an evaluation into an existing folder."""
     from mtclar.report.evaluation_page import write_evaluation
 
+    known = {name: found.metrics[name] for name in (EVALUATION_SET,) if name in found.metrics}
     contents = {
         "metrics.json": found.metrics,
-        "summary.json": headline(found.metrics),
+        "summary.json": known | headline(found.metrics),
         "calibration.json": found.calibration,
     }
     for name, content in contents.items():

@@ -13,10 +13,10 @@ from mtclar.data.store import FacesStore
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
 from mtclar.progress import Progress, silent
-from mtclar.revision import data_revision, git_revision
+from mtclar.revision import EVALUATION_SET, STAMP, data_revision, git_revision, same_data
 from mtclar.serving.bundle import Bundle
-from mtclar.serving.facts import calibration, headline, licences
-from mtclar.serving.learned import learned_from, training
+from mtclar.serving.facts import calibration, evaluation_set, headline, licences
+from mtclar.serving.learned import learned_from, lineage, training
 from mtclar.serving.manifest import CARD, GRAPHS, PAPERS, write_bundle
 from mtclar.settings import ExportSettings
 
@@ -70,7 +70,7 @@ def run(
     store = FacesStore(faces)
     if len(store) < 2:
         raise MtclarError(f"{faces}: holds {len(store)} faces, but the comparison with torch needs at least two.")
-    facts: dict[str, Any] = {"calibration": calibration(evaluation), "metrics": headline(evaluation)}
+    facts = _judged(evaluation)
     # torch takes seconds to import: what can be wrong without it has been said by now.
     from mtclar.model.predictor import TorchPredictor
     from mtclar.serving.export import check_agreement, export_graphs
@@ -80,6 +80,8 @@ def run(
         raise MtclarError(
             f"{faces}: holds crops of {store.size} pixels, but {checkpoint} was trained on {predictor.crop.size}."
         )
+    made = lineage(checkpoint)
+    same_data(made[STAMP], data_revision(faces), f"{faces}: {checkpoint} was trained on other data; give its faces.")
     progress(1, 3, "graphs")
     graphs = export_graphs(predictor.model, settings.opset)
     facts |= {
@@ -91,8 +93,8 @@ def run(
         "embedding_size": predictor.model.spec.encoder.embedding_size,
         "label_range": [-1.0, 1.0],
         "expressions": list(EXPRESSIONS),
-        "data_revision": data_revision(faces),
-        "git_revision": git_revision(Path(__file__).parent),
+        **made,
+        "git_revision": git_revision(),
         "licences": licences(store.table["dataset"].dropna().unique()),
         "learned_from": learned_from(store),
         "training": training(checkpoint),
@@ -108,6 +110,12 @@ def run(
     identity = write_bundle(out, graphs, facts, check=compare)
     progress(3, 3, "bundle")
     return Exported(out, identity, largest, len(crops))
+
+
+def _judged(evaluation: Path) -> dict[str, Any]:
+    """What a bundle says of how it was judged."""
+    found = {"calibration": calibration(evaluation), "metrics": headline(evaluation)}
+    return found | {EVALUATION_SET: evaluation_set(evaluation)}
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ def recalibrate(*, bundle: Path, evaluation: Path, out: Path) -> Recalibrated:
     """
     opened = Bundle.load(bundle)
     facts = {key: value for key, value in opened.facts.items() if key not in ("schema_version", "files")}
-    facts |= {"calibration": calibration(evaluation), "metrics": headline(evaluation)}
+    facts |= _judged(evaluation)
     graphs = {name: (bundle / name).read_bytes() for name in GRAPHS}
     kept = [name for name in PAPERS if name in opened.facts["files"] and name != CARD]
     papers = {name: (bundle / name).read_text(encoding="utf-8") for name in kept}

@@ -23,6 +23,7 @@ from mtclar.learning.pairs import (
     partners,
     person_pairs,
 )
+from mtclar.revision import STAMP, same_data, stamped
 from mtclar.settings import PairSettings
 
 
@@ -38,7 +39,8 @@ class PairResult:
 
 
 def run(s: PairSettings, *, faces: Path, verdict: Path, out: Path) -> PairResult:
-    """Draws the pairs of each split and writes them to `out`/pairs.parquet (`tables.PAIRS`).
+    """Draws the pairs of each split and writes them to `out`/pairs.parquet (`tables.PAIRS`), with the data revision of
+    the faces in the file's metadata.
 
     The train split is drawn as `s.sampling` says: by expression, half of the pairs of one and half of two, or by
     valence and arousal (`affect`). A share of `s.person_share` pairs faces of one person instead, whatever they
@@ -57,10 +59,12 @@ def run(s: PairSettings, *, faces: Path, verdict: Path, out: Path) -> PairResult
         MtclarError: The verdict is missing or against the faces, the settings or the labels are impossible, or a split
             has too few faces to draw from.
     """
-    _check(verdict)
+    store = FacesStore(faces)
+    revision = stamped(store.facts, faces / "store.json")
+    _check(verdict, revision)
     apart = distances(s)
     weights = None if s.sampling == "affect" else partners(s.sampling, apart, s.wheel_exponent)
-    table = FacesStore(faces).table
+    table = store.table
     _check_labels(table)
     parts: list[pd.DataFrame] = []
     counts: dict[str, int] = {}
@@ -71,19 +75,23 @@ def run(s: PairSettings, *, faces: Path, verdict: Path, out: Path) -> PairResult
         parts += [pairs_table(chosen, draw, split, apart) for draw in draws]
         counts[split] = sum(len(draw.block) for draw in draws)
     with whole_folder(out, known_by="pairs.parquet") as partial:
-        write_table(pd.concat(parts, ignore_index=True), partial / "pairs.parquet", PAIRS)
+        write_table(pd.concat(parts, ignore_index=True), partial / "pairs.parquet", PAIRS, {STAMP: revision})
     return PairResult(counts, out / "pairs.parquet")
 
 
-def _check(verdict: Path) -> None:
-    """Raises unless the verdict says that the faces passed."""
+def _check(verdict: Path, revision: str) -> None:
+    """Raises unless the verdict says that the faces passed, and that of faces with this data revision."""
     path = verdict / "verdict.json"
     try:
-        success = json.loads(path.read_text(encoding="utf-8"))["success"]
+        said = json.loads(path.read_text(encoding="utf-8"))
+        success = said["success"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MtclarError(f"{path}: expected a verdict written by 'mtclar validate' ({error}).") from error
     if success is not True:
         raise MtclarError(f"{path}: the faces did not pass validation; mend what it lists and run 'mtclar crop' again.")
+    same_data(
+        stamped(said, path), revision, f"{path}: speaks of faces of other data; run 'mtclar validate' on these faces."
+    )
 
 
 def _check_labels(faces: pd.DataFrame) -> None:

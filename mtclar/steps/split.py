@@ -15,6 +15,7 @@ from mtclar.data.store import FacesStore
 from mtclar.data.tables import SPLITS
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
+from mtclar.revision import STAMP, joint_revision, stamped
 from mtclar.settings import SplitSettings
 
 
@@ -86,4 +87,5 @@ def _facts(stores: Sequence[FacesStore], s: SplitSettings) -> dict[str, object]:
         for key in ("source", "detector", "scale", "quality")
     }
     alone = {key: values[0] if len(values) == 1 else values for key, values in made.items()}
-    return {**alone, "split": s.model_dump(), "made_of": [str(store.folder) for store in stores]}
+    revision = joint_revision([stamped(store.facts, store.folder / "store.json") for store in stores])
+    return {**alone, STAMP: revision, "split": s.model_dump(), "made_of": [str(store.folder) for store in stores]}

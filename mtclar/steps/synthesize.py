@@ -22,14 +22,15 @@ import pandas as pd
 from mtclar import __version__
 from mtclar.data.store import MADE, FacesStore, FacesWriter, encode
 from mtclar.data.tables import FACES, SYNTHESIS, write_table
-from mtclar.data.whole import refuse_foreign, whole_folder
+from mtclar.data.whole import refuse_foreign, whole_file, whole_folder
 from mtclar.errors import MtclarError
 from mtclar.progress import Progress, silent
 from mtclar.report.synthesis_page import write_synthesis_page
+from mtclar.revision import STAMP
 from mtclar.settings import SynthesizeSettings
 from mtclar.synthesis.artists.facemodel import find_face_model
 from mtclar.synthesis.bulk.card import bulk_card
-from mtclar.synthesis.bulk.parts import DATASET, draw_part, made_of, open_parts, read_part
+from mtclar.synthesis.bulk.parts import DATASET, draw_part, made_of, open_parts, read_part, revision_of
 from mtclar.synthesis.bulk.pool import each_done
 from mtclar.synthesis.bulk.sheet import sheet
 from mtclar.synthesis.bulk.statistics import statistics
@@ -99,6 +100,7 @@ def run(
     parts = _parts_folder(out)
     if _is_made(out, made):
         shutil.rmtree(parts, ignore_errors=True)
+        _stamp(out, revision_of(made))
         counted = json.loads((out / STATISTICS).read_text(encoding="utf-8"))
         return _result(out, counted, kept=sum(counted["faces"].values()))
     open_parts(parts, made)
@@ -120,6 +122,14 @@ def _is_made(out: Path, made: dict[str, Any]) -> bool:
         return FacesStore(out).facts.get("made_of") == made and (out / STATISTICS).is_file()
     except MtclarError:
         return False
+
+
+def _stamp(out: Path, revision: str) -> None:
+    """Writes the data revision into a store that was made before stores had one."""
+    facts = FacesStore(out).facts
+    if STAMP not in facts:
+        with whole_file(out / "store.json") as partial:
+            partial.write_text(json.dumps(facts | {STAMP: revision}, indent=2) + "\n", encoding="utf-8")
 
 
 def _draw(jobs: Sequence[Job], parts: Path, s: SynthesizeSettings, model: Path | None, progress: Progress) -> int:
@@ -144,7 +154,8 @@ def _put_together(
     jobs: Sequence[Job], parts: Path, s: SynthesizeSettings, made: dict[str, Any], folder: Path, progress: Progress
 ) -> dict[str, Any]:
     """Writes the store from its parts, and what tells of it; one part at a time is in memory."""
-    facts = {"source": DATASET, "detector": "landmarks", "scale": s.scale, "quality": s.quality, "made_of": made}
+    facts: dict[str, Any] = {"source": DATASET, "detector": "landmarks", "scale": s.scale, "quality": s.quality}
+    facts |= {"made_of": made, STAMP: revision_of(made)}
     traits: list[pd.DataFrame] = []
     found: list[bool | None] = []
     with FacesWriter(folder, size=s.size, quality=s.quality, facts=facts) as writer:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mtclar import __version__
 from mtclar.data.store import FacesStore
-from mtclar.data.tables import PAIRS, read_table
+from mtclar.data.tables import PAIRS, read_notes, read_table
 from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
@@ -33,8 +33,8 @@ from mtclar.model.build import build_model, model_spec
 from mtclar.model.checkpoint import FACTS, WEIGHTS, load_checkpoint, save_checkpoint
 from mtclar.model.mtclar import ModelSpec
 from mtclar.progress import Progress, silent
-from mtclar.registry.tracking import NullTracking, start
-from mtclar.revision import data_revision, git_revision
+from mtclar.registry.tracking import NullTracking, Tracking, start
+from mtclar.revision import STAMP, git_revision, same_data, stamped
 from mtclar.settings import RegisterSettings, TrainSettings
 
 HISTORY = "history.csv"
@@ -96,6 +96,11 @@ def run(
     progress = progress if processes.first else silent
     store = FacesStore(faces)
     table = read_table(pairs / "pairs.parquet", PAIRS)
+    revisions = {STAMP: stamped(store.facts, faces / "store.json"), "git_revision": git_revision()}
+    drawn_from = stamped(read_notes(pairs / "pairs.parquet"), pairs / "pairs.parquet")
+    same_data(
+        drawn_from, revisions[STAMP], f"{pairs}: were drawn from other data than {faces}; run 'mtclar pair' on it."
+    )
     needed = _needed(store, table)
     _check_taught(s, table[table["split"] == "train"])
     spec = model_spec(s)
@@ -105,13 +110,12 @@ def run(
         centre=round(store.size * spec.encoder.centre / 288 / 2) * 2,
         input_size=spec.encoder.input_size,
     )
-    revisions = {"data_rev": data_revision(faces), "git_sha": git_revision(Path.cwd())}
     fingerprint, of_pairs = _fingerprints(s, spec, crop, faces, pairs)
     learner = Learner(s, build_model(s), device, processes)
     if processes.first:
         prepare(out, of_pairs)
     log_of_run = (
-        start(registry, run_name="train", params=s.model_dump(), tags=revisions)
+        start(registry, run_name="train", params=s.model_dump(), tags=_tags(revisions))
         if registry is not None and processes.first
         else nullcontext(NullTracking())
     )
@@ -161,6 +165,7 @@ def run(
                 "crop": crop.to_dict(),
                 "settings": s.model_dump(mode="json"),
                 **revisions,
+                **_run_of(run_log),
                 "fingerprint": fingerprint,
                 "faces": {split: int(n) for split, n in known["split"].value_counts().items()},
                 "last_epoch": history[-1],
@@ -171,6 +176,17 @@ def run(
             for name in (WEIGHTS, FACTS, HISTORY):
                 run_log.artifact(out / name)
     return TrainResult(history[-1], out)
+
+
+def _tags(revisions: dict[str, str]) -> dict[str, str]:
+    """The revisions by the names that runs and versions in the registry have for them."""
+    return {"data_rev": revisions[STAMP], "git_sha": revisions["git_revision"]}
+
+
+def _run_of(log: Tracking) -> dict[str, str]:
+    """The run in MLflow that this training is, without where its store is; empty if none was opened."""
+    run_id = getattr(log, "run_id", "")
+    return {"run_id": run_id} if run_id else {}
 
 
 def _write_history(out: Path, history: History) -> None:

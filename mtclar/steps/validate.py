@@ -19,6 +19,7 @@ from mtclar.data.tables import EXPRESSIONS
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError, nearest
 from mtclar.progress import Progress, silent
+from mtclar.revision import STAMP, data_revision
 from mtclar.settings import ValidateSettings
 from mtclar.steps.validate_suite import EXAMPLES, Finding, judge
 
@@ -68,17 +69,20 @@ def run(s: ValidateSettings, *, faces: Path, out: Path, progress: Progress = sil
         findings = judge(store.table, s, fresh / DOCS)
         findings += [check_subjects(store.table), check_pairs(store.table), check_crops(store, s.check_crops, progress)]
         result = ValidateResult(out, len(store), tuple(findings))
-        (fresh / VERDICT).write_text(json.dumps(_verdict(result), indent=2) + "\n", encoding="utf-8")
+        (fresh / VERDICT).write_text(
+            json.dumps(_verdict(result, data_revision(faces)), indent=2) + "\n", encoding="utf-8"
+        )
     broken = [finding.sentence for finding in findings if not finding.success]
     if broken:
         raise MtclarError(f"{faces}: {len(broken)} of {len(findings)} expectations broken. " + " ".join(broken))
     return result
 
 
-def _verdict(result: ValidateResult) -> dict[str, Any]:
+def _verdict(result: ValidateResult, revision: str) -> dict[str, Any]:
     """What verdict.json holds."""
     return {
         "schema_version": 1,
+        STAMP: revision,
         "success": result.success,
         "faces": result.faces,
         "expectations": [asdict(finding) for finding in result.findings],

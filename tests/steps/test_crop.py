@@ -1,7 +1,9 @@
 """The crop step: from data sets to a faces store."""
 
 import csv
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,7 @@ from mtclar.data.readers import Record
 from mtclar.data.store import FacesStore
 from mtclar.errors import MtclarError
 from mtclar.faces import Face, open_detector, overlap
+from mtclar.revision import data_revision, listing_revision
 from mtclar.settings import CropSettings, load_section, read_params
 from mtclar.steps import crop
 
@@ -175,8 +178,27 @@ def test_an_earlier_store_is_replaced_and_progress_is_told(tmp_path, face_bytes)
     told = []
     for _ in range(2):
         crop.run(settings("afew-va"), data=data, out=tmp_path / "out", progress=lambda *args: told.append(args))
-    assert told == [(1, 1, "001/001.json")] * 2
+    assert told == [(1, 2, "content of the data"), (2, 2, "content of the data"), (1, 1, "001/001.json")] * 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "out"]
+
+
+def test_the_store_carries_the_revision_of_the_data_it_was_made_of(tmp_path, face_bytes):
+    def revision(data: Path, **changes) -> str:
+        crop.run(settings("afew-va", **changes), data=data, out=tmp_path / "out")
+        return data_revision(tmp_path / "out")
+
+    data = clip(tmp_path / "data", "001", [face_bytes], points=[])
+    listing = {
+        f"001/{name}": hashlib.sha256((data / "001" / name).read_bytes()).hexdigest()
+        for name in ("00000.png", "001.json")
+    }
+    first = revision(data)
+    assert first == listing_revision(listing)
+    assert revision(data, quality=50) == first, "settings are not the data"
+    shutil.copytree(data, tmp_path / "elsewhere")
+    assert revision(tmp_path / "elsewhere") == first, "nor is the place"
+    (tmp_path / "elsewhere" / "001" / "001.json").write_bytes((data / "001" / "001.json").read_bytes() + b" ")
+    assert revision(tmp_path / "elsewhere") != first
 
 
 def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path, face_bytes):

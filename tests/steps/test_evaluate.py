@@ -10,6 +10,7 @@ import pytest
 from mtclar.data.store import FacesWriter
 from mtclar.data.tables import PAIRS, SYNTHESIS, write_table
 from mtclar.errors import MtclarError
+from mtclar.revision import git_revision
 from mtclar.settings import EvaluateSettings
 from mtclar.steps import evaluate
 
@@ -39,7 +40,7 @@ def toy_faces(
 ):
     """Clips of 7 frames whose colour is their label: red for valence, green for arousal; and their pairs."""
     rng, table = np.random.default_rng(0), []
-    with FacesWriter(folder / "faces", size=SIZE, quality=95) as writer:
+    with FacesWriter(folder / "faces", size=SIZE, quality=95, facts={"data_revision": "a" * 64}) as writer:
         for split, person, clip in clips:
             for frame in range(7):
                 valence, arousal = np.round(rng.uniform(-0.9, 0.9, 2), 1)
@@ -119,7 +120,15 @@ def test_the_summary_is_flat_and_agrees_with_the_metrics(written):
     out, result, _ = written
     found = json.loads((out / "summary.json").read_text())
     assert found["first_valence_ccc"] == result.metrics["few_shot"]["first"]["mtclar"]["valence"]["ccc"]
+    assert found.pop("evaluation_set") == result.metrics["evaluation_set"]
     assert all(isinstance(value, float) for value in found.values())
+
+
+def test_metrics_say_of_which_data_they_are_and_on_what_exactly_the_model_was_judged(written):
+    metrics = json.loads((written[0] / "metrics.json").read_text())
+    assert metrics["data_revision"] == "a" * 64
+    assert re.fullmatch("[0-9a-f]{64}", metrics["evaluation_set"])
+    assert metrics["git_revision"] == git_revision()
 
 
 def test_the_plots_hold_the_curves_and_scatter_that_dvc_draws(written):

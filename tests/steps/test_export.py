@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mtclar.model.checkpoint import save_checkpoint
 from mtclar.model.emofan import EmoFanSpec
 from mtclar.model.mtclar import MTCLAR, ModelSpec
 from mtclar.model.predictor import TorchPredictor
+from mtclar.revision import git_revision
 from mtclar.serving import Bundle
 from mtclar.settings import ExportSettings, load_settings
 from mtclar.steps import export
@@ -50,15 +52,16 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A faces store of noise, a checkpoint of chance and an evaluation of hope."""
     root = tmp_path_factory.mktemp("line")
     rng = np.random.default_rng(0)
-    with FacesWriter(root / "faces", size=288, quality=92) as writer:
+    with FacesWriter(root / "faces", size=288, quality=92, facts={"data_revision": "a" * 64}) as writer:
         for i in range(6):
             row = {"face_id": str(i), "dataset": "sample", "split": "train", "frame": i, "pts": 0, "track_id": 0}
             writer.add(row, rng.integers(0, 256, (288, 288, 3)).astype(np.uint8))
     torch.manual_seed(0)
     model = MTCLAR(TINY_MODEL)
-    save_checkpoint(root / "checkpoint", model, {"crop": CropSpec(scale=1.5, input_size=32).to_dict()})
+    facts = {"crop": CropSpec(scale=1.5, input_size=32).to_dict(), "data_revision": "a" * 64, "run_id": "f00"}
+    save_checkpoint(root / "checkpoint", model, facts)
     (root / "evaluation").mkdir()
-    (root / "evaluation" / "metrics.json").write_text(json.dumps({"few_shot": FEW_SHOT}))
+    (root / "evaluation" / "metrics.json").write_text(json.dumps({"few_shot": FEW_SHOT, "evaluation_set": "e" * 64}))
     (root / "evaluation" / "calibration.json").write_text(json.dumps({"valence": {"half_width": 0.2}}))
     return {name: root / name for name in ("faces", "checkpoint", "evaluation")}
 
@@ -86,11 +89,23 @@ def test_the_bundle_holds_the_model_and_all_a_labeller_must_know(
     assert bundle.calibration == {"valence": {"half_width": 0.2}}
     assert bundle.facts["metrics"] == {"valence_ccc": 0.8, "arousal_ccc": 0.7}
     assert set(bundle.facts["licences"]) == {"software", "sample"}
-    assert bundle.facts["git_revision"] != ""
+    assert bundle.facts["git_revision"] == git_revision()
+    lineage = ("data_revision", "evaluation_set", "training_run")
+    assert [bundle.facts[name] for name in lineage] == ["a" * 64, "e" * 64, "f00"]
     crops = np.random.default_rng(1).integers(0, 256, (3, 288, 288, 3)).astype(np.uint8)
     expected = TorchPredictor.from_checkpoint(line["checkpoint"]).embed(crops)
     np.testing.assert_allclose(bundle.embed(crops), expected, atol=1e-5)
     assert "agrees with torch" in str(result)
+
+
+def test_faces_of_other_data_than_the_checkpoint_was_trained_on_are_refused(
+    line: dict[str, Path], settings: ExportSettings, tmp_path: Path
+) -> None:
+    shutil.copytree(line["faces"], tmp_path / "faces")
+    facts = json.loads((tmp_path / "faces" / "store.json").read_text())
+    (tmp_path / "faces" / "store.json").write_text(json.dumps(facts | {"data_revision": "b" * 64}))
+    with pytest.raises(MtclarError, match="was trained on other data"):
+        export.run(settings, **line | {"faces": tmp_path / "faces"}, out=tmp_path / "bundle")
 
 
 def test_disagreement_beyond_the_tolerance_leaves_no_bundle(

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from mtclar.data.store import FacesStore, FacesWriter
-from mtclar.data.tables import EXPRESSIONS, PAIRS, read_table
+from mtclar.data.tables import EXPRESSIONS, PAIRS, read_notes, read_table
 from mtclar.errors import MtclarError
 from mtclar.settings import PairSettings, read_params
 from mtclar.steps import pair
-from tests.toy_faces import write_faces
+from tests.toy_faces import REVISION, write_faces
 
 SIZES = {"seed": 3, "pairs": 1024, "pairs_held_out": 256, "person_share": 0.25, "block_faces": 16, "block_pairs": 64}
 SETTINGS = PairSettings.model_validate({**read_params()["pair"], "sampling": "release", **SIZES})
@@ -42,6 +42,17 @@ def test_each_split_gets_its_pairs_from_its_own_faces(tmp_path, faces, verdict):
     splits = FacesStore(faces).table["split"].to_numpy()
     for side in ("left", "right"):
         assert (splits[table[side]] == table["split"]).all()
+
+
+def test_the_pairs_carry_the_data_revision_of_their_faces(tmp_path, faces, verdict):
+    pair.run(SETTINGS, faces=faces, verdict=verdict, out=tmp_path / "out")
+    assert read_notes(tmp_path / "out" / "pairs.parquet")["data_revision"] == REVISION
+
+
+def test_a_verdict_about_other_data_is_refused(tmp_path, faces):
+    (tmp_path / "verdict.json").write_text(json.dumps({"success": True, "data_revision": "f" * 64}))
+    with pytest.raises(MtclarError, match=r"verdict\.json: speaks of faces of other data"):
+        pair.run(SETTINGS, faces=faces, verdict=tmp_path, out=tmp_path / "out")
 
 
 def test_differences_and_similarity_are_those_of_the_two_faces(tmp_path, faces, verdict):

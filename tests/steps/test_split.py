@@ -9,6 +9,7 @@ import pytest
 from mtclar.data.store import FacesStore, FacesWriter
 from mtclar.data.tables import FACES
 from mtclar.errors import MtclarError
+from mtclar.revision import data_revision
 from mtclar.settings import SplitSettings
 from mtclar.steps import split
 
@@ -16,10 +17,10 @@ SETTINGS = SplitSettings(protocol="folds", folds=2, fold=0, train_dataset="", te
 CROSS = SETTINGS.model_copy(update={"protocol": "cross", "train_dataset": "a", "test_dataset": "b"})
 
 
-def store(folder, dataset="a", people=6, size=64, scale=1.5, start=0):
+def store(folder, dataset="a", people=6, size=64, scale=1.5, start=0, **more):
     """Faces of some people: a clip of three frames and a picture each, every crop of its own grey."""
     rng = np.random.default_rng(len(dataset) + people)
-    with FacesWriter(folder, size=size, quality=95, facts={"source": dataset, "scale": scale}) as writer:
+    with FacesWriter(folder, size=size, quality=95, facts={"source": dataset, "scale": scale, **more}) as writer:
         for person in range(people):
             for frame in (0, 1, 2, None):
                 row = dict.fromkeys(FACES.names) | {
@@ -51,6 +52,18 @@ def test_store_json_says_how_crops_were_made_and_how_they_were_divided(tmp_path)
     facts = json.loads((tmp_path / "fold" / "store.json").read_text())
     assert (facts["rows"], facts["size"], facts["scale"], facts["source"]) == (24, 64, 1.5, "a")
     assert facts["split"]["folds"] == 2
+
+
+def test_a_fold_is_of_the_same_data_and_a_union_of_other_data(tmp_path):
+    a = store(tmp_path / "a", data_revision="a" * 64)
+    b = store(tmp_path / "b", "b", data_revision="b" * 64)
+    old = store(tmp_path / "old", "c")
+    split.run(SETTINGS, faces=[a], out=tmp_path / "fold")
+    split.run(CROSS, faces=[a, b], out=tmp_path / "both")
+    split.run(SETTINGS, faces=[a, old], out=tmp_path / "unclear")
+    assert data_revision(tmp_path / "fold") == "a" * 64
+    assert data_revision(tmp_path / "both") not in ("a" * 64, "b" * 64, "unknown")
+    assert data_revision(tmp_path / "unclear") == "unknown"
 
 
 def test_the_folds_of_a_store_test_every_subject_once(tmp_path):

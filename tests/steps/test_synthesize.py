@@ -18,9 +18,10 @@ import pytest
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import CODECS, COVERINGS, EXPRESSIONS, FACES, SYNTHESIS, write_table
 from mtclar.errors import MtclarError
+from mtclar.revision import data_revision
 from mtclar.settings import SynthesizeSettings, load_section, read_params
 from mtclar.steps import pair, synthesize, validate
-from mtclar.synthesis.bulk.parts import MADE_OF, draw_part, made_of, open_parts, read_part
+from mtclar.synthesis.bulk.parts import MADE_OF, draw_part, made_of, open_parts, read_part, revision_of
 from mtclar.synthesis.bulk_plan import bulk_jobs
 
 PARAMS = read_params(Path(__file__).parents[2] / "recipes" / "tiny.yaml")
@@ -103,6 +104,19 @@ def test_the_store_holds_every_face_of_the_plan_in_its_order(store):
         else:
             assert rows[["clip_id", "frame", "pts", "time_s", "track_id"]].isna().all(axis=None)
         start += job.count
+
+
+def test_the_store_carries_a_revision_that_follows_from_settings_code_and_face_model(made, tmp_path):
+    facts = json.loads((made / "store.json").read_text())
+    assert facts["data_revision"] == revision_of(facts["made_of"])
+    other = facts["made_of"] | {"settings": facts["made_of"]["settings"] | {"seed": 1}}
+    assert revision_of(other) != facts["data_revision"]
+    shutil.copytree(made, tmp_path / "before")
+    del facts["data_revision"]
+    (tmp_path / "before" / "store.json").write_text(json.dumps(facts))
+    assert data_revision(tmp_path / "before") == "unknown"
+    assert synthesize.run(settings(), out=tmp_path / "before").kept, "one of an earlier mtclar is kept, and stamped"
+    assert data_revision(tmp_path / "before") == data_revision(made)
 
 
 def test_nobody_stands_in_two_splits(store):

@@ -20,9 +20,10 @@ from mtclar.learning.watch import Watch
 from mtclar.model.build import model_spec
 from mtclar.model.checkpoint import load_checkpoint
 from mtclar.model.predictor import TorchPredictor
+from mtclar.revision import git_revision
 from mtclar.settings import load_settings
 from mtclar.steps import pair, train
-from tests.toy_faces import write_faces
+from tests.toy_faces import REVISION, write_faces
 
 RECIPE = load_settings(Path(__file__).parents[2] / "recipes" / "tiny.yaml")
 TINY = {"input_size": 32, "centre": 240, "stem": 8, "width": 16, "depth": 1, "landmarks": 4, "emotion": [16, 32]}
@@ -86,11 +87,21 @@ def test_the_checkpoint_answers_and_says_where_it_comes_from(trained, data):
     model, facts = load_checkpoint(trained)
     assert facts["settings"]["learning_rate"] == 3e-3
     assert facts["crop"] == {"scale": 1.5, "input_size": 32, "size": 288, "centre": 240, "colour": "RGB"}
-    assert set(facts) >= {"data_rev", "git_sha", "fingerprint", "faces"}
+    assert set(facts) >= {"fingerprint", "faces"}
+    assert (facts["data_revision"], facts["git_revision"]) == (REVISION, git_revision())
+    assert "run_id" not in facts, "it was not logged"
     predictor = TorchPredictor.from_checkpoint(trained)
     embedding = predictor.embed(FacesStore(data["faces"]).crops([0, 1]))
     assert embedding.shape == (2, model.spec.encoder.embedding_size)
     assert np.isfinite(predictor.single(embedding)[0]).all()
+
+
+def test_pairs_that_were_drawn_from_other_data_are_refused(data, tmp_path):
+    shutil.copytree(data["pairs"], tmp_path / "pairs")
+    table = read_table(data["pairs"] / "pairs.parquet", PAIRS)
+    write_table(table, tmp_path / "pairs" / "pairs.parquet", PAIRS, {"data_revision": "f" * 64})
+    with pytest.raises(MtclarError, match="were drawn from other data"):
+        train.run(SETTINGS, faces=data["faces"], pairs=tmp_path / "pairs", out=tmp_path / "out")
 
 
 def test_the_history_has_a_row_an_epoch(trained):

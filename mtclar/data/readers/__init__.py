@@ -13,9 +13,11 @@ from pathlib import Path
 from mtclar.data.readers.records import Group, Notes, Record
 from mtclar.data.readers.tree import Tree
 from mtclar.errors import MtclarError
+from mtclar.progress import Progress, silent
+from mtclar.revision import listing_revision
 from mtclar.settings import CropSettings
 
-__all__ = ["Group", "Notes", "Record", "Tree", "read", "records"]
+__all__ = ["Group", "Notes", "Record", "Tree", "content_revision", "read", "records"]
 
 
 def read(data: Path, settings: CropSettings, notes: Notes) -> Iterator[Group]:
@@ -43,6 +45,34 @@ def read(data: Path, settings: CropSettings, notes: Notes) -> Iterator[Group]:
         raise MtclarError(f"{data}: no face that can be used in it, read as '{settings.source}' ({reasons}).")
     yield first
     yield from groups
+
+
+def content_revision(data: Path, settings: CropSettings, progress: Progress = silent) -> str:
+    """The revision of what the reader of `settings.source` reads at `data`: names and contents, not dates or places.
+
+    Args:
+        data: Folder or zip of the data set as it was released; unpacked or packed within a folder, its revision is
+            the same.
+        settings: The section `crop` of params.yaml.
+        progress: Called after each file.
+
+    Returns:
+        64 hexadecimal digits, see `mtclar.revision.listing_revision`.
+
+    Raises:
+        MtclarError: Nothing is there.
+    """
+    tree = Tree(Path(data))
+    names = {name: name for name in tree.names()}
+    if settings.source == "sample":  # the videos beside it are there to be labelled
+        from mtclar.data.readers.sample import files
+
+        names = files(tree)
+    listing: dict[str, str] = {}
+    for done, (name, digest) in enumerate(tree.digests(names), 1):
+        listing[names[name]] = digest
+        progress(done, len(names), "content of the data")
+    return listing_revision(listing)
 
 
 def records(data: Path, settings: CropSettings, notes: Notes | None = None) -> Iterator[Record]:

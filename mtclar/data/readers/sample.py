@@ -29,13 +29,8 @@ def read(data: Path, settings: CropSettings, notes: Notes) -> Iterator[Group]:
         MtclarError: There is no sample.json, or it does not know a picture, a clip or a person's split.
     """
     tree = Tree(data)
-    index_name = tree.found(INDEX, f"sample/{INDEX}", f"{tree.root.stem}/{INDEX}")
-    if index_name is None:
-        raise MtclarError(
-            f"{data}: expected a sample with its {INDEX}; 'dvc pull' fetches it, 'mtclar sample' makes one."
-        )
-    people = _People(tree, index_name)
-    root = index_name.removesuffix(INDEX)
+    root = _root(tree)
+    people = _People(tree, root + INDEX)
     pictures = affectnet_npy.find(tree, notes, root + "affectnet/")
     clips = afew_va.find(tree, notes, root + "afew-va/")
     items = [
@@ -46,6 +41,27 @@ def read(data: Path, settings: CropSettings, notes: Notes) -> Iterator[Group]:
     for clip, (_, annotation, frames) in clips.items():
         fps = people.fps(clip) or settings.fps
         yield Group(annotation.name, afew_va.Clip(DATASET, clip, annotation, frames, *people.of("clips", clip), fps))
+
+
+def files(tree: Tree) -> dict[str, str]:
+    """The files that `read` reads, each with its name within the sample.
+
+    Raises:
+        MtclarError: There is no sample.json.
+    """
+    root = _root(tree)
+    wanted = tuple(root + part for part in (INDEX, "affectnet/", "afew-va/"))
+    return {name: name.removeprefix(root) for name in tree.names() if name.startswith(wanted)}
+
+
+def _root(tree: Tree) -> str:
+    """What the names of the sample's files begin with."""
+    name = tree.found(INDEX, f"sample/{INDEX}", f"{tree.root.stem}/{INDEX}")
+    if name is None:
+        raise MtclarError(
+            f"{tree.root}: expected a sample's {INDEX}; 'dvc pull data.dvc' fetches it, 'mtclar sample' makes one."
+        )
+    return name.removesuffix(INDEX)
 
 
 class _People:

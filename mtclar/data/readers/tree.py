@@ -7,11 +7,12 @@ unpacked to disk, and no name leads out of the folder: links that point outside 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,9 @@ from mtclar.errors import MtclarError
 
 _FAULTS = (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What reading a file, or a damaged, encrypted or oddly packed archive, raises."""
+
+UNREADABLE = "unreadable"
+"""Stands for the sha256 of what cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,27 @@ class Tree:
             return self.read(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise MtclarError(f"{self.root}/{name}: not UTF-8 text ({error.reason}).") from error
+
+    def digests(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Each name with the sha256 of its content, 64 hexadecimal digits; `UNREADABLE` where it cannot be read.
+
+        Raises:
+            MtclarError: There is no such file in the folder.
+        """
+        for name in names:
+            entry = self.entry(name)
+            try:
+                with ExitStack() as stack:
+                    if entry.member is None:
+                        raw: IO[bytes] = stack.enter_context(open(entry.path, "rb"))
+                    else:
+                        raw = stack.enter_context(_archive(entry.path, os.getpid()).open(entry.member))
+                    digest = hashlib.sha256()
+                    while chunk := raw.read(1 << 20):
+                        digest.update(chunk)
+                    yield name, digest.hexdigest()
+            except _FAULTS:
+                yield name, UNREADABLE
 
     def found(self, *names: str) -> str | None:
         """The first of `names` that is there."""

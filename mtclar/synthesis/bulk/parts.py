@@ -20,6 +20,7 @@ from mtclar.data.tables import FACES, SYNTHESIS
 from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError
 from mtclar.faces import Face, open_detector, overlap
+from mtclar.revision import listing_revision
 from mtclar.settings import SynthesizeSettings
 from mtclar.synthesis.bulk_plan import Job
 from mtclar.synthesis.plan import person_id
@@ -53,6 +54,12 @@ def made_of(s: SynthesizeSettings, face_model: Path | None) -> dict[str, Any]:
                     model.update(hashlib.file_digest(content, "sha256").digest())
     settings = s.model_dump(mode="json", exclude={"workers"})
     return {"settings": settings, "code": code.hexdigest(), "face_model": model.hexdigest() if face_model else ""}
+
+
+def revision_of(made: dict[str, Any]) -> str:
+    """The data revision of a store that is made of this: 64 hexadecimal digits."""
+    settings = hashlib.sha256(json.dumps(made["settings"], sort_keys=True).encode()).hexdigest()
+    return listing_revision({"settings": settings, "code": made["code"], "face_model": made["face_model"]})
 
 
 def open_parts(folder: Path, made: dict[str, Any]) -> None:

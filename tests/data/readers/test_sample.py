@@ -1,10 +1,13 @@
 """The sample's index: who is seen where."""
 
 import json
+import zipfile
 
 import pytest
 
+from mtclar.data.readers import content_revision
 from mtclar.errors import MtclarError
+from mtclar.settings import load_settings
 
 from .miniatures import afew_clip, npy_item, read_all, write, write_zip
 
@@ -23,6 +26,23 @@ def sample(root, index=INDEX):
     write_zip(root / "affectnet" / "val_set.zip", npy_item("val_set/12", 3, 0.1, 0.9))
     write_zip(root / "afew-va" / "01.zip", afew_clip("01/001", {"00000": (1, 2), "00001": (1, 2)}, actor="p1"))
     return write(root, {"sample.json": json.dumps(index), "videos/a.mp4": b"x"})
+
+
+def test_its_revision_is_that_of_what_is_learned_from_wherever_it_lies_packed_or_not(tmp_path):
+    crop = load_settings().crop
+    sample(tmp_path / "a" / "sample")
+    first = content_revision(tmp_path / "a", crop)
+    assert content_revision(tmp_path / "a" / "sample", crop) == first
+    (tmp_path / "a" / "sample" / "videos" / "a.mp4").write_bytes(b"y")
+    assert content_revision(tmp_path / "a", crop) == first, "videos are there to be labelled"
+    packed = tmp_path / "a" / "sample" / "afew-va" / "01.zip"
+    with zipfile.ZipFile(packed) as archive:
+        archive.extractall(packed.parent)
+    packed.unlink()
+    assert content_revision(tmp_path / "a", crop) == first
+    index = tmp_path / "a" / "sample" / "sample.json"
+    index.write_text(index.read_text() + " ")
+    assert content_revision(tmp_path / "a", crop) != first
 
 
 @pytest.mark.parametrize("inside", ["", "sample"], ids=["the folder itself", "its parent"])
