@@ -5,7 +5,9 @@ foretold best, that is by the largest log density averaged over clips and placem
 
 How well predictions carry to other people, cameras and raters than there are among these clips is not known from them.
 So in a share of the clips predictions are spoilt, in part or altogether, by those of another person in another clip;
-that keeps some weight on models that do not believe them. Fitted on faultless readers alone, a prior would not.
+that keeps some weight on models that do not believe them. Fitted on faultless readers alone, a prior would not. Without
+an anchor nothing tells whether predictions are worth nothing, and nothing better is known: prior weights for that case
+are fitted apart, on predictions as they are.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ NOISES, HAZES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6), (0.25, 0.5, 1.0, 1.5, 2.0)
 SEARCHED = 60
 """Stretches on which they are tried."""
 ROUNDS = 150
+SLOPES = (0.5, 2.0)
+"""Within these is what the gains of a grid are multiplied with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,18 +147,24 @@ class Foretold:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted process, and what its weights follow from, so that they can be fitted again without some clips."""
+    """A fitted process, and what its weights follow from, so that they can be fitted again without some clips.
+
+    Attributes:
+        process: The process.
+        foretold: Of both dimensions, what the weights with anchors follow from, and those without.
+    """
 
     process: Process
-    foretold: tuple[Foretold, Foretold]
+    foretold: tuple[tuple[Foretold, Foretold], tuple[Foretold, Foretold]]
 
     def without(self, clips: np.ndarray) -> Process:
         """The process with prior weights fitted on all clips but some; the rest of it stays as it is."""
         found = []
-        for model, told in zip((self.process.valence, self.process.arousal), self.foretold, strict=True):
-            others = told.of(np.setdiff1d(told.clip, clips))
-            weight = weigh(others) if len(others.clip) else model.grid.weight
-            found.append(replace(model, grid=model.grid.weighted(weight)))
+        for model, both in zip((self.process.valence, self.process.arousal), self.foretold, strict=True):
+            others = [told.of(np.setdiff1d(told.clip, clips)) for told in both]
+            before = (model.grid.weight, model.grid.alone)
+            weights = [weigh(told) if len(told.clip) else old for told, old in zip(others, before, strict=True)]
+            found.append(replace(model, grid=model.grid.weighted(*weights)))
         return replace(self.process, valence=found[0], arousal=found[1])
 
 
@@ -172,14 +182,33 @@ def fit(stretches: Sequence[Stretch], seed: int, grid: Grid = CANDIDATES) -> Fit
         predicted = np.concatenate([stretch.prediction[:, d] for stretch in stretches])
         spread = float(np.nanstd(predicted)) if np.isfinite(predicted).any() else 0.0
         mean = float(np.mean([stretch.truth[:, d].mean() for stretch in stretches]))
-        models.append(Model(mean, spread, NOISE, COURSE, grid))
+        models.append(Model(mean, spread, NOISE, COURSE, grid.scaled(slope(stretches, d))))
     process = Process(typical_distance(stretches), models[0], models[1])
     courses = [fit_course(stretches, process, d, seed) for d in range(len(DIMENSIONS))]
     models = [replace(model, course=found) for model, found in zip(models, courses, strict=True)]
     process = replace(process, valence=models[0], arousal=models[1])
-    told = tuple(foretell(learned, process, d, seed) for d in range(len(DIMENSIONS)))
-    fitted = [replace(model, grid=grid.weighted(weigh(each))) for model, each in zip(models, told, strict=True)]
+    told = [
+        (foretell(learned, process, d, seed), foretell(stretches, process, d, seed, budgets=(0,)))
+        for d in range(len(DIMENSIONS))
+    ]
+    fitted = [
+        replace(model, grid=model.grid.weighted(weigh(some), weigh(none)))
+        for model, (some, none) in zip(models, told, strict=True)
+    ]
     return Fit(replace(process, valence=fitted[0], arousal=fitted[1]), (told[0], told[1]))
+
+
+def slope(stretches: Sequence[Stretch], dimension: int) -> float:
+    """By how much labels rise with predictions (least squares, every clip counting the same), within `SLOPES`."""
+    weight = np.concatenate([np.full(len(stretch), 1 / len(stretch)) for stretch in stretches])
+    predicted = np.concatenate([stretch.prediction[:, dimension] for stretch in stretches])
+    truth = np.concatenate([stretch.truth[:, dimension] for stretch in stretches])
+    known = np.isfinite(predicted)
+    if known.sum() < 2 or not np.ptp(predicted[known]) > 0:
+        return 1.0
+    centred = predicted[known] - np.average(predicted[known], weights=weight[known])
+    rise = (weight[known] * centred) @ truth[known] / ((weight[known] * centred) @ centred)
+    return float(np.clip(rise, *SLOPES))
 
 
 def mixed(stretches: Sequence[Stretch], rng: np.random.Generator) -> list[Stretch]:
@@ -235,15 +264,17 @@ def fit_course(stretches: Sequence[Stretch], process: Process, dimension: int, s
         best = better
 
 
-def foretell(stretches: Sequence[Stretch], process: Process, dimension: int, seed: int) -> Foretold:
-    """Asks every candidate about every stretch, from each of `BUDGETS` for which it is long enough."""
+def foretell(
+    stretches: Sequence[Stretch], process: Process, dimension: int, seed: int, *, budgets: Sequence[int] = BUDGETS
+) -> Foretold:
+    """Asks every candidate about every stretch, from each number of anchors for which it is long enough."""
     model, rng = process[dimension], np.random.default_rng([seed, 2])
     points = np.arange(len(model.grid))
     clip: list[int] = []
     evidence, run, density = [], [], []
     for stretch in stretches:
         places, truth = stretch.places(process, dimension), stretch.truth[:, dimension]
-        for k in BUDGETS:
+        for k in budgets:
             if len(stretch) <= k:
                 continue
             order = rng.permutation(len(stretch))
@@ -253,7 +284,7 @@ def foretell(stretches: Sequence[Stretch], process: Process, dimension: int, see
             for mean, variance, _ in found.by_point(places[rest], points, np.float64):
                 variance = variance + model.noise**2
                 told.append(-0.5 * (truth[rest] - mean) ** 2 / variance - 0.5 * np.log(variance))
-            logs = found.logs - np.log(model.grid.weight)
+            logs = found.logs - np.log(model.grid.weight if k else model.grid.alone)
             run.append(np.full(len(rest), len(clip)))
             clip.append(stretch.clip)
             evidence.append(logs - logs.max())

@@ -22,7 +22,8 @@ class Grid:
     """The j points of a grid, float64 (j,) each; standard deviations are in units of the labels.
 
     Attributes:
-        weight: Prior weights; they sum to 1.
+        weight: Prior weights where there are anchors; they sum to 1.
+        alone: Prior weights where there is none, and predictions are all that speaks; they sum to 1.
         gain, gain_sd: Mean and standard deviation of g.
         level_sd: Standard deviation of c.
         slow_sd, slow_s: Of the slow process, and how long it lasts in seconds.
@@ -32,6 +33,7 @@ class Grid:
     """
 
     weight: np.ndarray
+    alone: np.ndarray
     gain: np.ndarray
     gain_sd: np.ndarray
     level_sd: np.ndarray
@@ -49,16 +51,21 @@ class Grid:
         """Some of the points, their weights as they are."""
         return Grid(*(getattr(self, item.name)[points] for item in fields(self)))
 
-    def weighted(self, weight: np.ndarray) -> Grid:
-        """The same points with other prior weights."""
-        return Grid(weight, *(getattr(self, item.name) for item in fields(self)[1:]))
+    def weighted(self, weight: np.ndarray, alone: np.ndarray | None = None) -> Grid:
+        """The same points with other prior weights, which count without anchors too where `alone` is not given."""
+        return replace(self, weight=weight, alone=weight if alone is None else alone)
+
+    def scaled(self, slope: float) -> Grid:
+        """The same points for predictions that are `slope` times as far from the mean as these were."""
+        return replace(self, gain=self.gain * slope, gain_sd=self.gain_sd * slope)
 
     @classmethod
     def of(cls, points: Sequence[Mapping[str, float]]) -> Grid:
-        """A grid of points that weigh the same, each a mapping of all names but `weight`."""
-        names = [item.name for item in fields(cls)[1:]]
+        """A grid of points that weigh the same, each a mapping of all names but `weight` and `alone`."""
+        names = [item.name for item in fields(cls)[2:]]
         columns = [np.array([point[name] for point in points], np.float64) for name in names]
-        return cls(np.full(len(points), 1 / len(points)), *columns)
+        even = np.full(len(points), 1 / len(points))
+        return cls(even, even, *columns)
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,8 @@ class Process:
 def _model(values: Any, where: str) -> Model:
     _names(values, [item.name for item in fields(Model)], where)
     course, grid = values["course"], values["grid"]
+    if isinstance(grid, Mapping):
+        grid = {"alone": grid.get("weight"), **grid}  # earlier bundles weigh alike with anchors and without
     _names(course, [item.name for item in fields(Course)], f"{where}.course")
     _names(grid, [item.name for item in fields(Grid)], f"{where}.grid")
     least = {"spread": 1e-6, "lasting_s": 1e-6, "noise": 1e-6, "slow_s": 1e-6, "fast_s": 1e-6, "look_scale": 1e-6}
@@ -143,9 +152,10 @@ def _model(values: Any, where: str) -> Model:
             raise MtclarError(f"the model's {where}.grid.{item.name} is no list as long as the others; {AGAIN}.")
         name = f"{where}.grid.{item.name}"
         columns.append(np.array([_number(value, name, least=least.get(item.name, 0.0)) for value in column]))
-    if not columns[0].sum() > 0:
-        raise MtclarError(f"the model's {where}.grid gives weight to no point; {AGAIN}.")
-    columns[0] /= columns[0].sum()
+    for k in (0, 1):
+        if not columns[k].sum() > 0:
+            raise MtclarError(f"the model's {where}.grid gives weight to no point; {AGAIN}.")
+        columns[k] /= columns[k].sum()
     return Model(
         mean=_number(values["mean"], f"{where}.mean", least=-1.0),
         predicted_sd=_number(values["predicted_sd"], f"{where}.predicted_sd"),

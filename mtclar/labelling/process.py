@@ -138,8 +138,9 @@ class Posterior:
             variances: Of what raters add to each (k,), > 0.
         """
         self.model, self.anchors, self.labels, self.variances = model, anchors, labels, variances
+        weight = model.grid.weight if len(anchors) else model.grid.alone
         with np.errstate(divide="ignore"):
-            self.logs = np.log(model.grid.weight / model.grid.weight.sum())
+            self.logs = np.log(weight / weight.sum())
         self._inverses = np.empty((len(model.grid), len(anchors), len(anchors)))
         self._rests = np.empty((len(model.grid), len(anchors)))
         if len(anchors):

@@ -103,9 +103,11 @@ def test_a_model_whose_predictions_are_worth_nothing_is_not_believed():
     seeing, blind = (
         Calibration.read(calibrated(heads=heads).content).process.valence.grid for heads in (Skilled(0.8), Blind(0.0))
     )
-    believed = [grid.weight[grid.gain == 1.0].sum() for grid in (seeing, blind)]
+    believed = [grid.weight @ grid.gain for grid in (seeing, blind)]
+    alone = [grid.alone @ grid.gain for grid in (seeing, blind)]
     useless = [grid.weight[grid.gain == 0.0].sum() for grid in (seeing, blind)]
     assert believed[0] > believed[1]
+    assert alone[0] > alone[1]
     assert useless[1] > useless[0]
 
 
