@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -233,12 +233,20 @@ class RegisterSettings(Section):
     experiment: Annotated[str, Field(min_length=1)]
 
 
-class PromoteSettings(Section):
-    """`mtclar promote`: the gate between challenger and champion."""
+Headline = Literal["valence_ccc", "arousal_ccc", "valence_ccc_stride", "arousal_ccc_stride", "pair_accuracy"]
 
-    min_valence_ccc: float
-    min_arousal_ccc: float
-    max_drop: Annotated[float, Field(ge=0)]
+
+class BarSettings(Section):
+    """What one metric of a challenger must reach: a floor, and the champion's value plus a margin."""
+
+    floor: float
+    margin: float
+
+
+class PromoteSettings(Section):
+    """`mtclar promote`: the gate between challenger and champion, by metric."""
+
+    gate: Annotated[dict[Headline, BarSettings], Field(min_length=1)]
 
 
 class ExtractSettings(Section):
@@ -333,8 +341,14 @@ def read_params(path: Path | None = None, overrides: Sequence[str] = ()) -> dict
             raise MtclarError(f"--set {override}: unknown section '{section}'{nearest(section, SECTIONS)}.")
         if not isinstance(params.setdefault(section, {}), dict):
             raise MtclarError(f"{path}: '{section}' is {params[section]!r}, but a section has 'key: value' lines.")
+        *parents, last = key.split(".")
+        place = params[section]
+        for parent in parents:
+            place = place.get(parent)
+            if not isinstance(place, dict):
+                raise MtclarError(f"--set {override}: '{section}.{parent}' has no keys of its own.")
         try:
-            params[section][key] = yaml.safe_load(value)
+            place[last] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise MtclarError(f"--set {override}: '{value}' is not a YAML value.") from error
     return params
@@ -393,13 +407,24 @@ def parse(model: type[S], values: Mapping[str, Any], *, where: str) -> S:
         raise MtclarError(f"{where}: " + "; ".join(_sentence(model, item) for item in error.errors()) + ".") from None
 
 
+def _owner(model: type[Section], location: Sequence[str]) -> type[Section]:
+    """The section that should have the last key of a location, somewhere below `model`."""
+    kind: Any = model
+    for part in location[:-1]:
+        if isinstance(kind, type) and issubclass(kind, Section):
+            fields = kind.model_fields.items()
+            kind = next(field.annotation for name, field in fields if (field.alias or name) == part)
+        else:  # a mapping, whose values are all of one kind
+            kind = get_args(kind)[-1]
+    return kind
+
+
 def _sentence(model: type[Section], item: Mapping[str, Any]) -> str:
     """One finding of pydantic in words a user can act on."""
     location = [str(part) for part in item["loc"]]
     name = ".".join(location)
     if item["type"] == "extra_forbidden":
-        owner = model if len(location) == 1 else SECTIONS[location[0]]
-        known = [field.alias or key for key, field in owner.model_fields.items()]
+        known = [field.alias or key for key, field in _owner(model, location).model_fields.items()]
         return f"unknown key '{name}'{nearest(location[-1], known)}"
     if item["type"] == "missing":
         return f"'{name}' is missing"

@@ -129,7 +129,7 @@ def test_a_section_that_is_none_is_named_even_where_an_override_wants_to_change_
         load_settings(file, ["crop.size=300"])
 
 
-@pytest.mark.parametrize("override", ["crop.threshold=.nan", "crop.fps=.inf", "promote.min_valence_ccc=.nan"])
+@pytest.mark.parametrize("override", ["crop.threshold=.nan", "crop.fps=.inf", "promote.gate.valence_ccc.floor=.nan"])
 def test_a_number_that_is_not_finite_is_refused(override):
     with pytest.raises(MtclarError, match="finite number"):
         load_settings(overrides=[override])
@@ -146,10 +146,18 @@ def test_settings_cannot_be_changed_after_they_are_read():
 
 
 def test_one_section_can_be_checked_alone_as_a_component_gets_it():
-    section = read_params()["promote"]
-    assert load_section("promote", section).max_drop == section["max_drop"]
-    with pytest.raises(MtclarError, match="max_dorp"):
-        load_section("promote", {**section, "max_dorp": 1})
+    section = read_params()["register"]
+    assert load_section("register", section).experiment == section["experiment"]
+    with pytest.raises(MtclarError, match="experimnet"):
+        load_section("register", {**section, "experimnet": "a"})
+
+
+def test_an_override_may_go_into_a_mapping_and_leaves_the_rest_of_it():
+    bars = load_settings(overrides=["promote.gate.valence_ccc.floor=0.7"]).promote.gate
+    assert bars["valence_ccc"].floor == 0.7
+    assert bars["arousal_ccc"] == load_settings().promote.gate["arousal_ccc"]
+    with pytest.raises(MtclarError, match=r"'train\.epochs' has no keys of its own"):
+        load_settings(overrides=["train.epochs.first=1"])
 
 
 def test_outside_a_project_the_installed_params_file_is_used(tmp_path, monkeypatch):

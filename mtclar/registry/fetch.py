@@ -12,7 +12,7 @@ from typing import Any
 from mtclar.environment import CACHE
 from mtclar.errors import MtclarError, brief
 from mtclar.registry import tracking
-from mtclar.registry.versions import Version, of_alias, of_number
+from mtclar.registry.versions import Version, asked, of_alias, of_number, quoted
 from mtclar.serving import Bundle
 from mtclar.serving.default import bundle_cache
 from mtclar.settings import RegisterSettings
@@ -20,7 +20,7 @@ from mtclar.settings import RegisterSettings
 _URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<number>\d+))")
 
 
-def fetch_bundle(uri: str, settings: RegisterSettings) -> Path:
+def fetch_bundle(uri: str, settings: RegisterSettings, *, anew: bool = False) -> Path:
     """Brings a bundle from the registry onto this machine and checks it.
 
     Bundles are kept under `bundles` in the user's cache, each under its sha256, and are
@@ -29,6 +29,7 @@ def fetch_bundle(uri: str, settings: RegisterSettings) -> Path:
     Args:
         uri: `models:/NAME@ALIAS`, for example models:/mtclar@champion, or `models:/NAME/VERSION`.
         settings: The section `register` of params.yaml, for the address of the registry.
+        anew: Fetch it even if it is kept here: what is judged then is what the registry holds now.
 
     Returns:
         Folder of the bundle.
@@ -37,36 +38,51 @@ def fetch_bundle(uri: str, settings: RegisterSettings) -> Path:
         MtclarError: mlflow is not installed, the registry does not know the model, alias or version, or what it holds
             is not the bundle that was registered.
     """
-    parts = _URI.fullmatch(uri)
-    if parts is None:
-        raise MtclarError(
-            f"{uri}: expected models:/NAME@ALIAS or models:/NAME/VERSION, such as models:/mtclar@champion."
-        )
+    _parts(uri)
     mlflow = tracking.require(settings)
-    version = _find(mlflow.MlflowClient(), uri, parts["name"], parts["alias"], parts["number"])
+    version = find_version(mlflow.MlflowClient(), uri)
     if not version.bundle_sha:
         raise MtclarError(f"{uri}: {version} was not registered by 'mtclar register', so it has no bundle.")
     kept = bundle_cache() / version.bundle_sha
-    try:
-        if Bundle.load(kept).identity == version.bundle_sha:
-            return kept
-    except MtclarError:
-        pass  # not fetched yet, or spoilt since
-    return _download(mlflow, uri, version, kept)
+    return kept if not anew and _is_whole(kept, version) else _download(mlflow, uri, version, kept)
 
 
-def _find(client: Any, uri: str, name: str, alias: str | None, number: str | None) -> Version:
+def find_version(client: Any, uri: str) -> Version:
+    """The version that an address of the registry names.
+
+    Raises:
+        MtclarError: It is no such address, or the registry knows no such model, alias or version.
+    """
+    name, alias, number = _parts(uri)
     version = of_alias(client, name, alias) if alias else of_number(client, name, int(number or 0))
     if version is not None:
         return version
-    quoted = name.replace("'", "")
-    known = client.search_registered_models(f"name = '{quoted}'")
+    with asked(f"read the model '{name}'"):
+        known = client.search_registered_models(f"name = {quoted(name)}")
     if not known:
         raise MtclarError(f"{uri}: the registry knows no model '{name}'; run 'mtclar register' first.")
     if alias is None:
         raise MtclarError(f"{uri}: '{name}' has no version {number}.")
     aliases = ", ".join(f"{key} (version {value})" for key, value in sorted(known[0].aliases.items())) or "none"
     raise MtclarError(f"{uri}: '{name}' has no alias '{alias}'; its aliases: {aliases}.")
+
+
+def _parts(uri: str) -> tuple[str, str | None, str | None]:
+    """Name, alias and number in an address; one of the last two is None."""
+    parts = _URI.fullmatch(uri)
+    if parts is None:
+        raise MtclarError(
+            f"{uri}: expected models:/NAME@ALIAS or models:/NAME/VERSION, such as models:/mtclar@champion."
+        )
+    return parts["name"], parts["alias"], parts["number"]
+
+
+def _is_whole(folder: Path, version: Version) -> bool:
+    """Whether a folder holds the bundle of a version, every file as it was written."""
+    try:
+        return Bundle.load(folder).identity == version.bundle_sha
+    except MtclarError:
+        return False  # not fetched yet, or spoilt since
 
 
 def _download(mlflow: Any, uri: str, version: Version, kept: Path) -> Path:
@@ -78,16 +94,21 @@ def _download(mlflow: Any, uri: str, version: Version, kept: Path) -> Path:
         raise MtclarError(f"{kept.parent}: cannot be written ({error.strerror}); set {CACHE}.") from error
     try:
         try:
-            mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.number}", dst_path=str(scratch))
-        except (OSError, mlflow.MlflowException) as error:
+            whole = Path(mlflow.artifacts.download_artifacts(version.uri, dst_path=str(scratch)))
+        except Exception as error:  # besides mlflow's own, those of whatever client fetches the files
             raise MtclarError(f"{uri}: the files of {version} cannot be fetched ({brief(error)}).") from error
-        found = sorted(scratch.rglob("bundle.json"))
+        found = sorted((whole / "artifacts").glob("*/bundle.json"))
         if not found:
             raise MtclarError(f"{uri}: {version} holds no bundle.json.")
         if Bundle.load(found[0].parent).identity != version.bundle_sha:
             raise MtclarError(f"{uri}: the bundle of {version} is not the one that was registered.")
-        shutil.rmtree(kept, ignore_errors=True)
-        os.replace(found[0].parent, kept)
+        if not _is_whole(kept, version):  # another process may use it, or bring it at the same time
+            shutil.rmtree(kept, ignore_errors=True)
+            try:
+                os.replace(found[0].parent, kept)
+            except OSError:
+                if not _is_whole(kept, version):
+                    raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return kept

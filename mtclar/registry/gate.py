@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mtclar.settings import PromoteSettings
+from mtclar.settings import BarSettings, PromoteSettings
+
+_ROUNDING = 1e-9
+"""A value that was written and read back may differ from the limit in its last digit."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,8 @@ class Row:
     Attributes:
         metric: Its name.
         challenger: The challenger's value; NaN if it has none.
-        champion: The champion's; NaN if it has none or there is no champion.
-        least: The least value that passes: the floor, or the champion's value less the allowed drop.
+        champion: The champion's on the same data; NaN if it has none or there is no champion.
+        least: The least value that passes: the floor or, if it is higher, the champion's value plus the margin.
         passes: Whether the challenger reaches it.
     """
 
@@ -49,41 +52,48 @@ class Decision:
             numbers = (row.challenger, row.champion, row.least)
             shown = ("-" if math.isnan(value) else f"{value:.3f}" for value in numbers)
             lines.append((row.metric, *shown, "passes" if row.passes else "FAILS"))
-        widths = [max(len(line[i]) for line in lines) for i in range(5)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-        )
+        return aligned(lines)
+
+
+def aligned(lines: list[tuple[str, ...]]) -> str:
+    """Rows of cells as text in columns."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def decide(candidate: Mapping[str, float], champion: Mapping[str, float] | None, settings: PromoteSettings) -> Decision:
     """Decides whether the candidate may take the champion's place.
 
-    Each gated metric must reach its floor and, where there is a champion, fall at most `settings.max_drop` below the
-    champion's value. A metric the candidate lacks does not pass; one the champion lacks is judged by its floor alone.
+    Each gated metric must reach its floor and, where there is a champion, the champion's value plus the margin: a
+    margin below 0 lets it fall by so much, one above 0 asks for a gain. A metric the candidate lacks does not pass; one
+    the champion lacks is judged by its floor alone.
 
     Args:
         candidate: Headline metrics of the candidate (`mtclar.serving.facts.HEADLINE`).
-        champion: Those of the champion; None if there is no champion yet.
+        champion: Those of the champion, measured on the same data; None if there is no champion yet.
         settings: The section `promote` of params.yaml.
 
     Example:
         decide({"valence_ccc": 0.8, "arousal_ccc": 0.7}, None, settings).promote
     """
-    floors = {"valence_ccc": settings.min_valence_ccc, "arousal_ccc": settings.min_arousal_ccc}
     rows, reasons = [], []
-    for metric, floor in floors.items():
+    for metric, bar in settings.gate.items():
         value, old = candidate.get(metric, math.nan), (champion or {}).get(metric, math.nan)
-        least = floor if math.isnan(old) else max(floor, old - settings.max_drop)
-        # A value written and read back may differ from the limit in its last digit.
-        passes = value >= least - 1e-9
+        least = bar.floor if math.isnan(old) else max(bar.floor, old + bar.margin)
+        passes = value >= least - _ROUNDING
         rows.append(Row(metric, value, old, least, passes))
-        if math.isnan(value):
-            reasons.append(f"{metric} is not known")
-        elif value < floor - 1e-9:
-            reasons.append(f"{metric} is {value:.3f}, below promote.min_{metric} = {floor:g}")
-        elif not passes:
-            reasons.append(
-                f"{metric} is {value:.3f}, more than promote.max_drop = {settings.max_drop:g} "
-                f"below the champion's {old:.3f}"
-            )
+        if not passes:
+            reasons.append(_reason(metric, value, old, bar))
     return Decision(not reasons, tuple(reasons), tuple(rows))
+
+
+def _reason(metric: str, value: float, old: float, bar: BarSettings) -> str:
+    if math.isnan(value):
+        return f"{metric} is not known"
+    if value < bar.floor - _ROUNDING:
+        return f"{metric} is {value:.3f}, below its floor of {bar.floor:g}"
+    if bar.margin > 0:
+        return f"{metric} is {value:.3f}, not {bar.margin:g} above the champion's {old:.3f}"
+    return f"{metric} is {value:.3f}, more than {-bar.margin:g} below the champion's {old:.3f}"

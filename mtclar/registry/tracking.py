@@ -98,7 +98,7 @@ def start(
         yield NullTracking()
         return
     ambient = "MLFLOW_RUN_ID" in os.environ
-    given = {} if ambient else {"run_name": run_name, "experiment_id": _experiment(mlflow, settings)}
+    given = {} if ambient else {"run_name": run_name, "experiment_id": experiment_id(mlflow, settings)}
     with mlflow.start_run(**given):
         mlflow.log_params({name: value if value != "" else "''" for name, value in _flat(params or {})})
         mlflow.set_tags({name: str(value) for name, value in (tags or {}).items()})
@@ -113,10 +113,12 @@ def connect(settings: RegisterSettings) -> Any:
         MtclarError: The store cannot be opened.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow
 
     # Migrations of a new database and every created entity are otherwise announced on the terminal.
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.client"):
+    quiet = ("tracking._model_registry.client", "store.model_registry.abstract_store", "store.db.utils")
+    for name in ("alembic", *(f"mlflow.{part}" for part in quiet)):
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = store_uri(settings)
     try:
@@ -147,13 +149,15 @@ def require(settings: RegisterSettings) -> Any:
         ) from None
 
 
-def _experiment(mlflow: Any, settings: RegisterSettings) -> str:
+def experiment_id(mlflow: Any, settings: RegisterSettings, *, ambient: bool = True) -> str:
     """Id of the experiment that the environment names (MLFLOW_EXPERIMENT_ID), else of the settings', made if need be.
+
+    With `ambient` false the environment does not count.
 
     `mlflow.set_experiment` is not used: it would write that variable into our own environment.
     """
-    if ambient := os.environ.get("MLFLOW_EXPERIMENT_ID"):
-        return ambient
+    if ambient and (given := os.environ.get("MLFLOW_EXPERIMENT_ID")):
+        return given
     client, name = mlflow.MlflowClient(), settings.experiment
     if client.get_experiment_by_name(name) is None:
         # A sqlite store would otherwise keep its artifacts wherever the caller happens to stand.
@@ -163,7 +167,7 @@ def _experiment(mlflow: Any, settings: RegisterSettings) -> str:
         except mlflow.MlflowException:
             if client.get_experiment_by_name(name) is None:  # else another process was first
                 raise
-    return client.get_experiment_by_name(name).experiment_id
+    return str(client.get_experiment_by_name(name).experiment_id)
 
 
 def store_uri(settings: RegisterSettings) -> str:

@@ -27,8 +27,7 @@ SMALL = (
     "train.sl_epochs=1",
     "evaluate.bootstrap=100",
     "export.check_faces=2",
-    "promote.min_valence_ccc=-1",
-    "promote.min_arousal_ccc=-1",
+    "promote.gate={valence_ccc: {floor: -1.0, margin: -2.0}}",
     "label.thumbnails=1",
 )
 

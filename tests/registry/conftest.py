@@ -13,7 +13,9 @@ from mtclar.settings import RegisterSettings
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh MLflow database: its migrations take seconds, so they run once and the file is copied."""
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    tracking.connect(RegisterSettings(model_name="m", tracking_uri=f"sqlite:///{path}", experiment="e"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # mlflow sets it, to the store of the test before
+        tracking.connect(RegisterSettings(model_name="m", tracking_uri=f"sqlite:///{path}", experiment="e"))
     return path
 
 

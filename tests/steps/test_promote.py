@@ -19,7 +19,7 @@ def test_without_mlflow_the_step_says_what_to_install(tmp_path: Path, monkeypatc
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", missing)
-    gate = PromoteSettings(min_valence_ccc=0.5, min_arousal_ccc=0.4, max_drop=0)
+    gate = PromoteSettings.model_validate({"gate": {"valence_ccc": {"floor": 0.5, "margin": 0.0}}})
     registry = RegisterSettings(model_name="m", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db", experiment="e")
     with pytest.raises(MtclarError, match=r"needs mlflow, .* use: pip install 'mtclar\[registry\]'"):
         promote.run(gate, registry=registry)

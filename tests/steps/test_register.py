@@ -36,7 +36,7 @@ def test_a_bundle_is_registered_once_and_then_promoted(
     again = register.run(settings, bundle=bundle, evaluation=evaluation)
     assert again.version == first.version
     assert "no second version" in str(again)
-    gate = PromoteSettings(min_valence_ccc=0.5, min_arousal_ccc=0.4, max_drop=0)
+    gate = PromoteSettings.model_validate({"gate": {"valence_ccc": {"floor": 0.5, "margin": 0.0}}})
     done = promote.run(gate, registry=settings)
     assert done.outcome == "promoted"
     assert done.challenger == first.version
