@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mtclar import __version__
-from mtclar.cli_models import models
+from mtclar.cli_models import models, promote
 from mtclar.errors import MtclarError, PartialFailureError
 
 if TYPE_CHECKING:
@@ -526,24 +526,7 @@ def register(
     _say(quiet, step.run(settings, bundle=bundle, evaluation=evaluation))
 
 
-@app.command()
-def promote(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare and decide, but change nothing.")] = False,
-    params: Params = None,
-    overrides: Set = None,
-    quiet: Quiet = False,
-) -> None:
-    """Make the challenger the champion, if the gate in params.yaml lets it; exit code 1 if it does not.
-
-    Example: mtclar promote --dry-run
-    """
-    settings = _settings(params, overrides)
-    from mtclar.steps import promote as step
-
-    result = step.run(settings.promote, registry=settings.register_, dry_run=dry_run)
-    _say(quiet, result)
-    if result.outcome == "refused":
-        raise typer.Exit(1)
+app.command("promote")(promote)
 
 
 @app.command()

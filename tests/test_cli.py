@@ -25,7 +25,7 @@ VERBS = [
     "label",
 ]
 PARTS = [f"pipeline {name}" for name in ("compile", "run", "submit")]
-PARTS += [f"models {name}" for name in ("list", "show", "path", "ship")]
+PARTS += [f"models {name}" for name in ("list", "show", "compare", "promote", "rollback", "history", "path", "ship")]
 HEAVY = "torch mlflow kfp dvc great_expectations pandas numpy cv2 pyarrow onnxruntime av dlib matplotlib vtk pydantic"
 
 
@@ -93,7 +93,7 @@ def test_an_interrupt_ends_with_a_word_and_its_exit_code():
         "import os, signal, mtclar.cli as cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "cli._settings = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
-        "cli.main(['promote'])"
+        "cli.main(['register'])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (answer.returncode, answer.stderr.strip()) == (130, "mtclar: stopped.")

@@ -12,7 +12,8 @@ from mtclar.registry.champion import PATIENCE_S, State, check_reason, entry_of, 
 from mtclar.registry.fetch import fetch_bundle
 from mtclar.registry.gate import Decision, decide
 from mtclar.registry.history import History
-from mtclar.registry.versions import CHALLENGER, CHAMPION, Version, asked, of_alias, of_number
+from mtclar.registry.versions import CHALLENGER, CHAMPION, GATE_TAG, Version, asked, of_alias, of_number
+from mtclar.revision import UNKNOWN
 from mtclar.serving import Bundle
 from mtclar.settings import PromoteSettings, RegisterSettings
 
@@ -20,7 +21,6 @@ Outcome = Literal["promoted", "already champion", "refused", "would be promoted"
 Judge = Callable[[Version, Version], dict[str, float]]
 """Headline metrics of the champion, the first version, on what the second was judged on."""
 
-GATE_TAG = "gate"
 _TRIES = 50
 
 
@@ -217,7 +217,7 @@ def _check_bundle(version: Version, registry: RegisterSettings) -> None:
     """Fetches the bundle of a version and checks that its files and its numbers are those that were registered."""
     facts = Bundle.load(fetch_bundle(version.uri, registry, anew=True)).facts
     stated = {name: float(value) for name, value in facts["metrics"].items() if name in version.metrics}
-    if stated != version.metrics or facts.get("evaluation_set", "") not in ("", "unknown", version.evaluation_set):
+    if stated != version.metrics or facts.get("evaluation_set", "") not in ("", UNKNOWN, version.evaluation_set):
         raise MtclarError(
             f"{version}: the metrics or the evaluation set in its tags are not those of its bundle; register the "
             "bundle again under another name, or set the tags right."
@@ -226,10 +226,20 @@ def _check_bundle(version: Version, registry: RegisterSettings) -> None:
 
 def _alike(one: Version, other: Version) -> bool:
     """Whether two versions were judged on the same data; where that is not known, they were not."""
-    return one.evaluation_set == other.evaluation_set and one.evaluation_set not in ("", "unknown")
+    return one.evaluation_set == other.evaluation_set and _known(one)
+
+
+def _known(version: Version) -> bool:
+    """Whether it is known what a version was judged on."""
+    return version.evaluation_set not in ("", UNKNOWN)
 
 
 def _judged_anew(champion: Version, challenger: Version, judge: Judge | None) -> dict[str, float]:
+    if not _known(challenger):
+        raise MtclarError(
+            f"it is not known what {challenger} was judged on, so it cannot be compared with the {CHAMPION}; run "
+            "'mtclar evaluate', 'mtclar export' and 'mtclar register' again."
+        )
     if judge is None:
         raise MtclarError(
             f"{challenger} and the {CHAMPION}, version {champion.number}, were judged on different data, so their "

@@ -44,7 +44,14 @@ def register_bundle(bundle: Bundle, settings: RegisterSettings, keep: list[Path]
 
 def _create(mlflow: Any, bundle: Bundle, settings: RegisterSettings, keep: list[Path]) -> Version:
     client, name, facts = mlflow.MlflowClient(), settings.model_name, bundle.facts
-    tags = tags_of(bundle.identity, facts["data_revision"], facts["git_revision"], facts["metrics"])
+    tags = tags_of(
+        bundle.identity,
+        facts["data_revision"],
+        facts["git_revision"],
+        facts["metrics"],
+        evaluation_set=facts.get("evaluation_set", ""),
+        training_run=facts.get("training_run", ""),
+    )
     revisions = {key: tags[key] for key in (DATA_TAG, GIT_TAG)}
     with tracking.start(settings, run_name="register", tags=revisions) as run:
         run.metrics(facts["metrics"])

@@ -14,7 +14,7 @@ from mtclar.serving.facts import HEADLINE
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 BUNDLE_TAG, DATA_TAG, GIT_TAG = "bundle_sha", "data_rev", "git_sha"
-EVALUATION_TAG, TRAINING_TAG = "evaluation_set", "training_run"
+EVALUATION_TAG, TRAINING_TAG, GATE_TAG = "evaluation_set", "training_run", "gate"
 
 _GONE = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 """MLflow answers an unknown alias of a known model with the second."""

@@ -80,11 +80,7 @@ def run(
     Raises:
         MtclarError: An input is not what it should be, the split has nothing to judge, or `out` cannot be written.
     """
-    store = FacesStore(faces)
-    table = read_table(pairs / "pairs.parquet", PAIRS)
-    revision = stamped(store.facts, faces / "store.json")
-    drawn_from = stamped(read_notes(pairs / "pairs.parquet"), pairs / "pairs.parquet")
-    same_data(drawn_from, revision, f"{pairs}: were drawn from other data than {faces}; run 'mtclar pair' on it.")
+    store, table, revision = _opened_data(faces, pairs)
     rows = rows_needed(store.table, table, s)
     check_belong(table[table["split"] == s.split], store.table)
     traits = _traits(store)
@@ -104,11 +100,40 @@ def run(
         "seed": str(s.seed),
     }
     found.calibration[STAMP] = revision
-    judged_on = evaluation_set(s, revision, store.table, table)
-    found.metrics.update({STAMP: revision, "git_revision": facts["git revision"], EVALUATION_SET: judged_on})
+    name = evaluation_set(s, revision, store.table, table)
+    found.metrics.update({STAMP: revision, "git_revision": facts["git revision"], EVALUATION_SET: name})
     with whole_folder(out, known_by="metrics.json") as folder:
         write(folder, found, facts)
     return Evaluated(out, plain(found.metrics))
+
+
+def judged_on(s: EvaluateSettings, *, faces: Path, pairs: Path) -> str:
+    """The evaluation set that an evaluation of any model on these data would have, without evaluating.
+
+    Args:
+        s: The section `evaluate` of params.yaml.
+        faces: As for `run`.
+        pairs: As for `run`.
+
+    Raises:
+        MtclarError: An input is not what it should be, or the split has nothing to judge.
+    """
+    store, table, revision = _opened_data(faces, pairs)
+    return evaluation_set(s, revision, store.table, table)
+
+
+def _opened_data(faces: Path, pairs: Path) -> tuple[FacesStore, pd.DataFrame, str]:
+    """The store, its pairs, and the data revision of both.
+
+    Raises:
+        MtclarError: One is not what it should be, or the pairs are of another store.
+    """
+    store = FacesStore(faces)
+    table = read_table(pairs / "pairs.parquet", PAIRS)
+    revision = stamped(store.facts, faces / "store.json")
+    drawn_from = stamped(read_notes(pairs / "pairs.parquet"), pairs / "pairs.parquet")
+    same_data(drawn_from, revision, f"{pairs}: were drawn from other data than {faces}; run 'mtclar pair' on it.")
+    return store, table, revision
 
 
 def _opened(checkpoint: Path, bundle: Path | None) -> tuple[Bundle | TorchPredictor, int]:

@@ -1,12 +1,13 @@
-"""`mtclar models`: which models there are on this machine, and what is known of one."""
+"""`mtclar models`: which models there are, on this machine and in the registry, and what is known of one."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtclar.errors import MtclarError
+from mtclar.errors import MtclarError, public
 from mtclar.report.card_tables import table
 from mtclar.serving import Bundle
 from mtclar.serving.default import NAME, bundle_cache, default_bundle
@@ -71,6 +72,106 @@ def known_models() -> list[list[str]]:
             continue  # half a bundle, or one of another mtclar
         rows.append(_row(_name(bundle), bundle))
     return rows
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What the registry has of a model.
+
+    Attributes:
+        title: Which registry and which model, or why there is nothing to show.
+        header: Names of the columns.
+        rows: A row a version, the newest first.
+    """
+
+    title: str
+    header: list[str] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+
+
+def registered(registry: RegisterSettings) -> Registered:
+    """The versions of the model that `registry` names; of a registry that is not there or needs mlflow, a sentence.
+
+    Raises:
+        MtclarError: There is a registry, but it cannot be asked.
+    """
+    from mtclar.registry import catalogue, tracking
+
+    where = f"registry {public(tracking.store_uri(registry))}"
+    if not catalogue.is_there(registry):
+        return Registered(f"{where}: nothing is there yet; 'mtclar register' makes it.")
+    try:
+        import mlflow  # noqa: F401 - takes seconds, so only where there is something to ask
+    except ModuleNotFoundError:
+        return Registered(f"{where}: needs mlflow to be listed; use: pip install 'mtclar[registry]'.")
+    rows = catalogue.versions(registry)
+    if not rows:
+        return Registered(f"{where}: has no model '{registry.model_name}' yet; 'mtclar register' makes it.")
+    return Registered(f"{where}, model '{registry.model_name}':", catalogue.COLUMNS, rows)
+
+
+def open_named(model: str, registry: RegisterSettings) -> Bundle:
+    """Opens the model that a user names, by any name of `mtclar models show`.
+
+    Raises:
+        MtclarError: There is no such model, or its bundle is not as it was written.
+    """
+    if _is_local(model, registry):
+        return open_model(model, registry)
+    from mtclar.registry import catalogue
+
+    return open_model(catalogue.find(model, registry).uri, registry)
+
+
+def card(model: str, registry: RegisterSettings) -> str:
+    """The card of a model as Markdown; of one in the registry also what became of it there.
+
+    A registered bundle without a card gets one made of its facts.
+
+    Raises:
+        MtclarError: There is no such model, or its bundle is not as it was written.
+    """
+    if _is_local(model, registry):
+        return about(open_model(model, registry))
+    from mtclar.registry import catalogue
+    from mtclar.report.card import model_card
+
+    version = catalogue.find(model, registry)
+    bundle = open_model(version.uri, registry)
+    text = bundle.card
+    if text is None:
+        known = {"name": version.name, "version": str(version.number)}
+        text = model_card(known | bundle.facts, catalogue.nested(version.metrics), {})
+    rows = table(["", ""], catalogue.told(version, registry), numbers=False)
+    return f"{text.rstrip()}\n\n## In the registry\n\n{rows}\n"
+
+
+def compare(one: str, other: str, registry: RegisterSettings) -> tuple[list[str], list[list[str]], str]:
+    """Header and rows of the table of two models, and whether their numbers may be compared.
+
+    Raises:
+        MtclarError: There is no such model, or the registry cannot be asked.
+    """
+    from mtclar.registry import catalogue
+
+    sides = [
+        catalogue.Side.of_bundle(name, open_model(name, registry))
+        if _is_local(name, registry)
+        else catalogue.Side.of_version(catalogue.find(name, registry))
+        for name in (one, other)
+    ]
+    return catalogue.comparison(sides[0], sides[1])
+
+
+def _is_local(model: str, registry: RegisterSettings) -> bool:
+    """Whether a name is that of a model on this machine: there is such a bundle, or no registry could know it."""
+    if model.startswith("models:/"):
+        return False
+    if model == NAME or "/" in model or (Path(model) / "bundle.json").is_file():
+        return True
+    from mtclar.registry import catalogue
+
+    return not catalogue.is_there(registry)
 
 
 def about(bundle: Bundle) -> str:
