@@ -12,6 +12,9 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export ORT_DISABLE_TELEMETRY := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# What the remote inside the repository holds: the sample and the model that ships. Results of stages are not there.
+TRACKED := data.dvc mtclar/shipped/default.dvc
+
 # What `make ship` gives to everybody; each can be named on the command line.
 BUNDLE := artifacts/export
 EVALUATION := artifacts/evaluate
@@ -38,7 +41,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.installed
-	dvc pull --quiet
+	dvc pull --quiet $(TRACKED)
 	dvc repro
 	@mtclar evaluate --show
 	@echo "Labelled videos: artifacts/label/index.html"
@@ -69,13 +72,14 @@ weights: $(VENV)/.installed
 	build/weights/bin/pip install --quiet 'onnx>=1.17' 'tflite>=2.18' 'ai-edge-litert>=2'
 	build/weights/bin/python -m tools.face_weights
 
-# The old model's objects leave the remote with the gc: the repository holds one model and the sample.
+# The old model's objects leave the remote: the repository holds one model and the sample. (Not by `dvc gc`, which would
+# empty the cache of every experiment as well.)
 ship: $(VENV)/.installed
 	mtclar models ship --bundle $(BUNDLE) --evaluation $(EVALUATION) --real $(REAL) --out mtclar/shipped/default
 	cp mtclar/shipped/default/card.md docs/model-card.md
 	dvc add --quiet mtclar/shipped/default
-	dvc push --quiet --remote sample
-	dvc gc --quiet --force --workspace --cloud --remote sample
+	dvc push --quiet $(TRACKED)
+	$(BIN)/python -m tools.clean_remote dvc-remote $(TRACKED)
 	@echo "Commit mtclar/shipped/default.dvc, mtclar/shipped/.gitignore, docs/model-card.md and dvc-remote/."
 
 clean:

@@ -287,7 +287,16 @@ def pair(
 
 @app.command()
 def train(
-    faces: Faces, pairs: Pairs, out: Out, params: Params = None, overrides: Set = None, quiet: Quiet = False
+    faces: Faces,
+    pairs: Pairs,
+    out: Out,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Folder of what a killed run resumes from; default: --out itself.", metavar="DIR"),
+    ] = None,
+    params: Params = None,
+    overrides: Set = None,
+    quiet: Quiet = False,
 ) -> None:
     """Train MT-CLAR on pairs; a killed run resumes where it was.
 
@@ -301,7 +310,13 @@ def train(
     quiet = quiet or not _first_process()
     with _progress(quiet) as progress:
         result = step.run(
-            settings.train, faces=faces, pairs=pairs, out=out, registry=settings.register_, progress=progress
+            settings.train,
+            faces=faces,
+            pairs=pairs,
+            out=out,
+            state=state,
+            registry=settings.register_,
+            progress=progress,
         )
     _say(quiet, result)
 

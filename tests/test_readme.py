@@ -29,6 +29,8 @@ def workplace(tmp_path, repository) -> Path:
     """A git repository with the project's files, a drawn sample and settings that take seconds."""
     for name in ("dvc.yaml", "Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(repository / name, tmp_path / name)
+    unneeded = shutil.ignore_patterns("__pycache__", "shipped")
+    shutil.copytree(repository / "mtclar", tmp_path / "mtclar", ignore=unneeded)  # stages depend on the code
     tiny = read_params(repository / "recipes" / "tiny.yaml")
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(tiny), encoding="utf-8")
     make_sample(

@@ -1,4 +1,4 @@
-"""The sample and the model as a newcomer gets them: `dvc pull` on a fresh clone."""
+"""The sample and the model as a newcomer gets them: `dvc pull` of them on a fresh clone."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mtclar.data.tracked import tracked_files, tracked_md5
 from mtclar.faces import open_detector
 from mtclar.serving import Bundle
 from mtclar.settings import load_settings
+from tools.clean_remote import clean
 
 POINTERS = {"data.dvc": 20e6, "mtclar/shipped/default.dvc": 15e6}
 """What DVC tracks in a folder, and how many bytes of it the repository may hold."""
@@ -32,11 +33,12 @@ def clone(tmp_path_factory) -> Path:
     """A folder with what a clone holds of DVC, after `dvc pull`."""
     repository = Path(__file__).parents[1]
     folder = tmp_path_factory.mktemp("clone")
-    for name in (".dvc/config", ".dvcignore", *pointers(repository), "dvc.yaml", "params.yaml"):
+    for name in (".dvc/config", ".dvcignore", *pointers(repository), "dvc.yaml", "dvc.lock", "params.yaml"):
         (folder / name).parent.mkdir(exist_ok=True, parents=True)
         shutil.copy(repository / name, folder / name)
     shutil.copytree(repository / "dvc-remote", folder / "dvc-remote")
-    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "pull"]):
+    pull = [sys.executable, "-m", "dvc", "pull", *pointers(repository)]
+    for command in (["git", "init", "-q"], pull):
         answer = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         assert answer.returncode == 0, answer.stderr
     return folder
@@ -69,6 +71,16 @@ def test_the_remote_holds_nothing_that_is_not_tracked(clone):
         tracked |= {*tracked_files(clone / pointer, clone / "dvc-remote").values()}
         tracked.add(clone / "dvc-remote" / "files" / "md5" / md5[:2] / md5[2:])
     assert held == tracked
+
+
+def test_clearing_the_remote_removes_what_is_not_tracked_and_nothing_else(clone, tmp_path):
+    remote = Path(shutil.copytree(clone / "dvc-remote", tmp_path / "dvc-remote"))
+    stray = remote / "files" / "md5" / "00" / ("0" * 30)
+    stray.parent.mkdir(exist_ok=True)
+    stray.touch()
+    before = {path for path in remote.rglob("*") if path.is_file()}
+    assert clean(remote, [clone / name for name in pointers(clone)]) == [stray]
+    assert {path for path in remote.rglob("*") if path.is_file()} == before - {stray}
 
 
 def test_a_pull_fetches_all_that_the_remote_holds(clone):

@@ -119,20 +119,30 @@ def load_state(out: Path, learner: Learner) -> Standing:
     return Standing()
 
 
-def prepare(out: Path, fingerprint: str) -> None:
-    """Makes the folder, and clears it of a run with another fingerprint, so that a failure never leaves its model.
+def prepare(out: Path, fingerprint: str, state: Path | None = None) -> None:
+    """Makes the folders, and clears them of a run with another fingerprint, so that a failure never leaves its model.
+
+    Args:
+        out: Of the checkpoint.
+        fingerprint: Of the run.
+        state: Of the states; None where they lie in `out`.
 
     Raises:
-        MtclarError: The folder cannot be written.
+        MtclarError: A folder cannot be written.
     """
+    for folder in (out, state or out):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+    place = state or out
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if not _is_of(out / LAST, fingerprint):
+        if not _is_of(place / LAST, fingerprint):
             for name in ("model.json", "model.safetensors", "history.csv"):
                 (out / name).unlink(missing_ok=True)
-            for folder in (BEST, LAST):  # the last goes last, for it tells whose run this is
-                shutil.rmtree(out / folder, ignore_errors=True)
-        for stray in (*(out / LAST).glob("epoch-*.*"), *(out / BEST).glob("epoch-*.*")):
+            for name in (BEST, LAST):  # the last goes last, for it tells whose run this is
+                shutil.rmtree(place / name, ignore_errors=True)
+        for stray in (*(place / LAST).glob("epoch-*.*"), *(place / BEST).glob("epoch-*.*")):
             shutil.rmtree(stray, ignore_errors=True)
     except OSError as error:
         raise unwritable(out, error) from error

@@ -173,7 +173,7 @@ def write(folder: Path, found: Judgement, facts: dict[str, str]) -> None:
     known = {name: found.metrics[name] for name in (EVALUATION_SET,) if name in found.metrics}
     contents = {
         "metrics.json": found.metrics,
-        "summary.json": known | headline(found.metrics),
+        "summary.json": headline(found.metrics) | known,
         "calibration.json": found.calibration,
     }
     for name, content in contents.items():

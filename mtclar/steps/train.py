@@ -70,13 +70,15 @@ def run(
     faces: Path,
     pairs: Path,
     out: Path,
+    state: Path | None = None,
     registry: RegisterSettings | None = None,
     progress: Progress = silent,
 ) -> TrainResult:
     """Trains MT-CLAR on the pairs, then the supervised heads on its frozen embedding.
 
-    Writes model.safetensors and model.json, history.csv (one row an epoch), best/ (the checkpoint with the lowest
-    validation loss) and last/, from which a killed run with the same settings and data goes on to the same weights.
+    Writes model.safetensors and model.json, history.csv (one row an epoch); and under `state`, or `out` itself, best/
+    (the checkpoint with the lowest validation loss) and last/, from which a killed run with the same settings and data
+    goes on to the same weights.
     Started by torchrun, several processes share every step; only the first writes, logs and shows progress.
 
     Args:
@@ -84,6 +86,8 @@ def run(
         faces: A faces store.
         pairs: What `mtclar pair` wrote about it.
         out: Folder to write; may exist.
+        state: Folder of what a killed run goes on from; may exist and outlast `out`, as where DVC removes `out` before
+            each run or where each try of a task gets a new one.
         registry: Where to log the run; nothing is logged without it.
         progress: Told each step.
 
@@ -113,7 +117,7 @@ def run(
     fingerprint, of_pairs = _fingerprints(s, spec, crop, faces, pairs)
     learner = Learner(s, build_model(s), device, processes)
     if processes.first:
-        prepare(out, of_pairs)
+        prepare(out, of_pairs, state)
     log_of_run = (
         start(registry, run_name="train", params=s.model_dump(), tags=_tags(revisions))
         if registry is not None and processes.first
@@ -151,13 +155,13 @@ def run(
                 lambda model, positions: embed(model, pictures, positions),
                 learner.objective,
             ),
-            out=out,
+            out=state or out,
             fingerprint=of_pairs,
             told=told,
             progress=progress,
         )
         if processes.first:
-            best = best_folder(out, history)
+            best = best_folder(state or out, history)
             if s.keep == "best" and best is not None:
                 learner.model.load_state_dict(load_checkpoint(best)[0].state_dict())
             train_single(s, learner.model, pictures, known[known["split"] == "train"], progress=progress)

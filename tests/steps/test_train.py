@@ -104,6 +104,35 @@ def test_pairs_that_were_drawn_from_other_data_are_refused(data, tmp_path):
         train.run(SETTINGS, faces=data["faces"], pairs=tmp_path / "pairs", out=tmp_path / "out")
 
 
+def test_a_killed_run_goes_on_from_its_state_though_its_output_was_removed(trained, data, tmp_path):
+    places = {"out": tmp_path / "out", "state": tmp_path / "state"}
+    with pytest.raises(Killed):
+        train.run(SETTINGS, **data, **places, progress=_killed_after(1))
+    shutil.rmtree(tmp_path / "out")
+    epochs = []
+    train.run(SETTINGS, **data, **places, progress=lambda done, total, what="": epochs.append(what[:8]))
+    assert "epoch 1," not in epochs
+    assert "epoch 2," in epochs
+    assert _same(_weights(tmp_path / "out"), _weights(trained))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "history.csv", "model.json", "model.safetensors",
+    ]  # fmt: skip
+    assert (tmp_path / "out" / "history.csv").read_bytes() == (trained / "history.csv").read_bytes()
+
+
+def test_the_model_of_other_settings_is_cleared_away_where_the_state_is_elsewhere(trained, data, tmp_path):
+    shutil.copytree(trained, tmp_path / "out")
+    with pytest.raises(Killed):
+        train.run(
+            SETTINGS.model_copy(update={"learning_rate": 1e-3}),
+            **data,
+            out=tmp_path / "out",
+            state=tmp_path / "state",
+            progress=_killed_after(0),
+        )
+    assert not (tmp_path / "out" / "model.json").exists()
+
+
 def test_the_history_has_a_row_an_epoch(trained):
     history = pd.read_csv(trained / "history.csv")
     assert history["epoch"].tolist() == [1, 2]

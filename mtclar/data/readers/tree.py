@@ -2,7 +2,8 @@
 
 A zip counts as unpacked where it lies, in a folder of its own name: the entry `train_set/images/0.jpg` (or, where the
 archive has no such top folder, `images/0.jpg`) of `train_set.zip` is called `train_set/images/0.jpg`. Nothing is ever
-unpacked to disk, and no name leads out of the folder: links that point outside and entries such as `../x` are left out.
+unpacked to disk, and no name leads out of the folder: entries such as `../x` are left out, and links that point outside
+unless into a cache of DVC.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -27,6 +29,8 @@ from mtclar.errors import MtclarError
 
 _FAULTS = (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What reading a file, or a damaged, encrypted or oddly packed archive, raises."""
+
+_DVC_OBJECT = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 UNREADABLE = "unreadable"
 """Stands for the sha256 of what cannot be read."""
@@ -122,7 +126,9 @@ class Tree:
                     self._entries[name] = Entry(name, item.path)
 
     def _inside(self, path: Path) -> bool:
-        return path.resolve().is_relative_to(self._real)
+        """Whether a link leads to a file of the folder; what DVC has linked from its cache is one."""
+        target = path.resolve()
+        return target.is_relative_to(self._real) or _DVC_OBJECT.search(target.as_posix()) is not None
 
     def _add_archive(self, path: Path, prefix: str) -> None:
         try:

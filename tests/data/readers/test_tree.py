@@ -40,6 +40,15 @@ def test_entries_and_links_that_lead_out_are_left_out(tmp_path):
         tree.read("../secret.txt")
 
 
+def test_files_that_dvc_has_linked_from_its_cache_are_files_of_the_folder(tmp_path):
+    kept = write(tmp_path / "cache" / "files" / "md5" / "ab", {"c" * 30: "g"}) / ("c" * 30)
+    data = write(tmp_path / "data", {"good.txt": "g"})
+    (data / "linked.txt").symlink_to(kept)
+    tree = Tree(data)
+    assert list(tree.names()) == ["good.txt", "linked.txt"]
+    assert tree.read("linked.txt") == b"g"
+
+
 def test_an_entry_of_an_archive_can_be_sent_to_another_process(tmp_path):
     entry = Tree(write_zip(tmp_path / "a.zip", {"a/0.png": picture_bytes(".png")})).entry("a/0.png")
     assert pickle.loads(pickle.dumps(entry)).picture().shape == (32, 48, 3)  # noqa: S301
