@@ -180,7 +180,7 @@ def test_a_training_that_was_killed_goes_on_and_harms_nothing_that_is_cached(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as running:
-        for _ in range(1200):
+        for _ in range(3000):
             if list(state.glob("epoch-*[0-9]")):
                 break
             time.sleep(0.1)
