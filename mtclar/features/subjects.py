@@ -107,34 +107,6 @@ def choice_notes(features: Features, rule: str) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def anchor_tracks(
-    features: Features, frames: Sequence[int] | Ints, track: Ints, face_xy: NDArray[np.floating], rule: str
-) -> Ints:
-    """The tracks that anchors mean: see `track_meant`.
-
-    Args:
-        features: Of the video.
-        frames: Of the anchors (k,).
-        track: int (k,), the tracks they name, -1 where they name none.
-        face_xy: float (k, 2), points in pixels of the displayed frame, NaN where they give none.
-        rule: `label.subject`.
-
-    Returns:
-        int64 (k,).
-
-    Raises:
-        MtclarError: As `track_meant`.
-    """
-    meant = Meant(features, rule)
-    return np.array(
-        [
-            meant(int(frame), None if number < 0 else int(number), None if np.isnan(point).any() else tuple(point))
-            for frame, number, point in zip(frames, track, np.asarray(face_xy, float).reshape(-1, 2), strict=True)
-        ],
-        np.int64,
-    )
-
-
 def place_anchors(
     features: Features, anchors: Anchors, video_id: str, rule: str, clock: Clock = "video"
 ) -> VideoAnchors:

@@ -78,10 +78,6 @@ class VideoFacts:
     matrix: str = "unspecified"
     range: str = "unspecified"
 
-    def from_media(self, media_s: float) -> float:
-        """Seconds from the first displayed frame for seconds from the start of the file."""
-        return media_s - self.media_offset_s
-
     def as_dict(self) -> dict[str, Any]:
         """The facts as JSON can hold them."""
         return {**asdict(self), "warnings": list(self.warnings)}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mtclar.data.anchors import Anchor, Anchors
 from mtclar.errors import MtclarError
-from mtclar.features.subjects import NOBODY, Meant, anchor_tracks, choice_notes, place_anchors, subjects
+from mtclar.features.subjects import NOBODY, Meant, choice_notes, place_anchors, subjects
 from mtclar.features.table import Faces, Features
 
 WIDTH, HEIGHT = 640, 360
@@ -131,10 +131,9 @@ def test_an_anchor_that_names_a_track_means_it():
 
 
 def test_an_anchor_with_a_point_means_the_face_around_it():
-    nowhere = np.full((3, 2), np.nan)
-    points = np.array([[110.0, 200.0], [300.0, 190.0], [540.0, 160.0]])
-    assert anchor_tracks(THREE, [0, 5, 9], np.full(3, -1), points, "auto").tolist() == [0, 1, 2]
-    assert anchor_tracks(THREE, [0, 5, 9], np.array([2, 1, 0]), nowhere, "auto").tolist() == [2, 1, 0]
+    meant = Meant(THREE, "auto")
+    points = ((0, (110.0, 200.0)), (5, (300.0, 190.0)), (9, (540.0, 160.0)))
+    assert [meant(frame, None, point) for frame, point in points] == [0, 1, 2]
 
 
 def test_of_faces_that_overlap_a_point_means_the_one_whose_middle_is_nearest():
