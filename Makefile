@@ -20,7 +20,7 @@ BUNDLE := artifacts/export
 EVALUATION := artifacts/evaluate
 REAL := artifacts/real
 
-.PHONY: help demo test test-all bench lint lock ship weights clean
+.PHONY: help demo test test-all test-images bench lint lock ship weights images clean
 
 help:
 	@echo "make demo      install, pull the sample, run the line, label the sample's videos, show the result"
@@ -28,6 +28,7 @@ help:
 	@echo "make test-all  the test suite with its slow tests"
 	@echo "make bench     how fast things are on this machine"
 	@echo "make lint      format, lint and type check"
+	@echo "make images    build the container images of this commit; make test-images tries them"
 	@echo "make ship      make BUNDLE the model that ships, with the card of its EVALUATION and its test on REAL faces"
 	@echo "make weights   make the graphs of the face detectors again, from the packages that carry their weights"
 	@echo "make lock      resolve the newest versions and write requirements.lock"
@@ -71,6 +72,12 @@ weights: $(VENV)/.installed
 	rm -rf build/weights && $(PYTHON) -m venv build/weights
 	build/weights/bin/pip install --quiet 'onnx>=1.17' 'tflite>=2.18' 'ai-edge-litert>=2'
 	build/weights/bin/python -m tools.face_weights
+
+images:
+	@infra/images/build.sh
+
+test-images: $(VENV)/.installed
+	$(BIN)/python -m pytest tests/infra/test_images.py
 
 # The old model's objects leave the remote: the repository holds one model and the sample. (Not by `dvc gc`, which would
 # empty the cache of every experiment as well.)

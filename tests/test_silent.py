@@ -68,7 +68,7 @@ def run(home: Path, tmp_path: Path) -> Watch:
 def stray(done: Watched, home: Path) -> list[Path]:
     """What was written beside the output, our cache, temporary files and semaphores; and temporary files that stay."""
     root = home.parent
-    ours = (root / "work", home / ".cache" / "mtclar", root / "tmp", Path("/dev/shm"))  # noqa: S108
+    ours = (root / "work", home / ".cache" / "mtclar", root / "tmp", Path("/dev/shm"))
     written = [path for path in done.wrote if not any(path.is_relative_to(folder) for folder in ours)]
     left = [path for path in (root / "tmp").rglob("*") if not path.is_dir()]
     kept = [path for path in home.rglob("*") if not path.is_dir() and not path.is_relative_to(ours[1])]
