@@ -1,11 +1,11 @@
 #!/bin/sh
-# Removes from an environment what no program of ours opens: packages' own tests, C headers, debug symbols, the part of Arrow
+# Removes from an environment what no program of ours opens: packages' own tests, C headers, debug symbols, OpenCV's own detectors, the part of Arrow
 # that talks to servers, and the descriptions of AWS services other than those of S3.
 #   trim.sh /venv
 set -eu
 cd "$1"/lib/python3*/site-packages
 find . -depth -type d \( -name tests -o -name test \) -exec rm -rf {} +
-rm -rf pyarrow/include pyarrow/libarrow_flight* pyarrow/_flight*
+rm -rf cv2/data pyarrow/include pyarrow/libarrow_flight* pyarrow/_flight*
 for folder in botocore/data/*/; do
   case $(basename "$folder") in s3|sts|sso|sso-oidc|signin) ;; *) rm -rf "$folder" ;; esac
 done
