@@ -1,11 +1,12 @@
 #!/bin/sh
-# Removes from an environment what no program of ours opens: packages' own tests, C headers, debug symbols, OpenCV's own detectors, the part of Arrow
-# that talks to servers, and the descriptions of AWS services other than those of S3.
+# Removes from an environment what no program of ours opens: packages' own tests and type stubs, C headers, debug symbols,
+# OpenCV's own detectors, the part of Arrow that talks to servers, and the descriptions of AWS services other than S3.
 #   trim.sh /venv
 set -eu
 cd "$1"/lib/python3*/site-packages
 find . -depth -type d \( -name tests -o -name test \) -exec rm -rf {} +
 rm -rf cv2/data pyarrow/include pyarrow/libarrow_flight* pyarrow/_flight*
+find . -type f \( -name '*.pyi' -o -name '*.pxd' -o -name '*.pyx' -o -name '*.h' -o -name '*.hpp' -o -name '*.a' \) -delete
 for folder in botocore/data/*/; do
   case $(basename "$folder") in s3|sts|sso|sso-oidc|signin) ;; *) rm -rf "$folder" ;; esac
 done
