@@ -44,7 +44,14 @@ def database() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "server"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.slow),
+        pytest.param("server", marks=pytest.mark.slow),
+    ],
+)
 def stock(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]
 ) -> Iterator[Stock]:
