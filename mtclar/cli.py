@@ -724,7 +724,8 @@ def pipeline_submit(
     settings = _settings(params, overrides)
     from pipelines.run import submit
 
-    run = submit(name, settings=settings, data=data, host=host, namespace=namespace, token=token, experiment=experiment)
+    where = {"host": host, "namespace": namespace, "token": token, "experiment": experiment}
+    run = submit(name, settings=settings, data=data, gpus=gpus, **where)
     typer.echo(run)
 
 

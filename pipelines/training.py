@@ -56,7 +56,14 @@ def build(settings: Settings, *, gpus: int = 0) -> Any:
         exported = export_task(faces=faces, checkpoint=checkpoint, evaluation=evaluation, settings=export, **revisions)
         registered = register_task(bundle=exported.outputs["bundle"], evaluation=evaluation, settings=register)
         acts_outside(in_registry(registered))
-        promoted = promote_task(version=registered.output, settings=promote, registry=register)
+        promoted = promote_task(
+            faces=faces,
+            pairs=pairs,
+            version=registered.output,
+            settings=promote,
+            evaluate=evaluate,
+            registry=register,
+        )
         acts_outside(in_registry(promoted))
         silent(cropped, validated, paired, trained, judged, exported, registered, promoted)
 

@@ -7,15 +7,22 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def promote(
+    faces: dsl.Input[dsl.Dataset],
+    pairs: dsl.Input[dsl.Dataset],
     version: int,
     settings: dict,
+    evaluate: dict,
     registry: dict,
 ) -> str:
-    """Judges a version, which must be the challenger; gives back the outcome."""
-    from components.door import opened, told
+    """Judges a version; the champion is judged anew where it was judged on other data. Gives back the outcome."""
+    from pathlib import Path
+    from typing import Any
+
+    from components.door import Logged, opened, told
     from mtclar.steps import promote as step
 
     gate, store = opened("promote", settings), opened("register", registry)
-    result = step.run(gate, registry=store, version=version)
+    again: Any = {"faces": Path(faces.path), "pairs": Path(pairs.path), "evaluate": opened("evaluate", evaluate)}
+    result = step.run(gate, registry=store, version=version, reason="training pipeline", **again, progress=Logged())
     told(result)
     return result.outcome

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 from kfp import dsl, local
 
+from mtclar.cli import main
 from mtclar.errors import MtclarError
 from mtclar.registry.fetch import fetch_bundle
 from mtclar.serving import Bundle
@@ -162,3 +163,13 @@ def test_a_cluster_that_refuses_is_one_sentence_without_the_token(
     with pytest.raises(MtclarError, match="the pipeline cannot be submitted") as refused:
         run.submit("labelling", settings=settings, data="s3://b", host=host, namespace="team", token=secret)
     assert secret not in str(refused.value) + caplog.text
+
+
+def test_the_gpus_asked_for_on_the_command_line_reach_the_cluster(cluster: tuple[str, type[Api]]) -> None:
+    host, api = cluster
+    with pytest.raises(SystemExit) as ended:
+        main(["pipeline", "submit", "training", "--host", host, "--data", "s3://bucket/data", "--gpus", "4"])
+    assert ended.value.code == 0
+    sent = json.dumps(api.seen[-1][3])
+    assert '"resourceCount": "4"' in sent or '"count": "4"' in sent
+    assert "nvidia.com/gpu" in sent
