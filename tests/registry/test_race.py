@@ -19,6 +19,9 @@ from mtclar.settings import RegisterSettings
 VALENCES = [0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9]
 
 
+pytestmark = pytest.mark.slow  # minutes of processes that contend; one case failed once on a machine under load
+
+
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Of every process of these tests: a cache of bundles that all share, and no store but the one they are told."""
