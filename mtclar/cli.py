@@ -724,9 +724,8 @@ def pipeline_submit(
     settings = _settings(params, overrides)
     from pipelines.run import submit
 
-    where = {"host": host, "namespace": namespace, "token": token, "experiment": experiment}
-    run = submit(name, settings=settings, data=data, gpus=gpus, **where)
-    typer.echo(run)
+    where: dict[str, Any] = {"host": host, "namespace": namespace, "token": token, "experiment": experiment}
+    typer.echo(submit(name, settings=settings, data=data, gpus=gpus, **where))
 
 
 def _table(header: list[str], rows: list[list[str]]) -> None:
