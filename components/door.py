@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from mtclar.revision import declare
+from mtclar.revision import STAMP
 from mtclar.settings import load_section
 
 EVERY_S = 15.0
@@ -16,21 +18,36 @@ EVERY_S = 15.0
 log = logging.getLogger("mtclar")
 
 
-def opened(section: str, values: Mapping[str, Any], *, data_rev: str = "", git_sha: str = "") -> Any:
+def opened(section: str, values: Mapping[str, Any]) -> Any:
     """Checks a section of params.yaml that came as a parameter; logs from here on go to the task's log.
 
     Args:
         section: Its name.
         values: Its content; Kubeflow turns whole numbers into 3.0, which is understood.
-        data_rev: Revision of the data, where the pipeline knows it.
-        git_sha: Revision of the code, where the pipeline knows it.
 
     Raises:
         MtclarError: Says which key is unknown, missing or out of range.
     """
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    declare(data_rev=data_rev, git_sha=git_sha)
     return load_section(section, values)
+
+
+def stamp(artifact: Any, folder: Path, **more: str) -> None:
+    """Writes into the metadata of an artifact, which Kubeflow shows, from which data and by which code it was made.
+
+    Args:
+        artifact: The output of a task.
+        folder: What was written: a faces store, a checkpoint or a bundle.
+        more: Other facts.
+    """
+    artifact.metadata.update(more)
+    for name in ("store.json", "model.json", "bundle.json"):
+        try:
+            facts = json.loads((folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        found = {key: facts.get(key) for key in (STAMP, "git_revision", "run_id", "training_run")}
+        artifact.metadata.update({key: value for key, value in found.items() if value})
 
 
 class Logged:

@@ -92,6 +92,7 @@ def run_batch(
     work: Work[T, R],
     *,
     jobs: int = 1,
+    isolated: bool = False,
     progress: Progress = silent,
     on_done: Callable[[Item[T], R], None] | None = None,
     on_failed: Callable[[Failure[T]], None] | None = None,
@@ -102,6 +103,7 @@ def run_batch(
         items: The items.
         work: What to do; with `jobs` > 1 it, the items and the results can be pickled.
         jobs: How many processes; 1 works in this one.
+        isolated: Work in other processes though there is one job, so that none can end this one.
         progress: Told the steps done and expected of all items together.
         on_done: Called in this process when an item is done.
         on_failed: Called in this process when an item has failed.
@@ -127,7 +129,7 @@ def run_batch(
             if on_done is not None:
                 on_done(items[index], results[index])
 
-    if min(jobs, len(items)) <= 1:
+    if min(jobs, len(items)) <= 1 and not isolated:
         for index, item in enumerate(items):
             end(index, *_attempt(item, work, told.of(index)))
     else:

@@ -294,13 +294,14 @@ def train(
         Path | None,
         typer.Option(help="Folder of what a killed run resumes from; default: --out itself.", metavar="DIR"),
     ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share every step, one a GPU.")] = 1,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
 ) -> None:
     """Train MT-CLAR on pairs; a killed run resumes where it was.
 
-    On several GPUs, N processes share every step: torchrun --nproc-per-node N -m mtclar train ...
+    On N GPUs of one machine: --processes N. On several machines: torchrun --nnodes ... -m mtclar train ...
 
     Example: mtclar train --faces artifacts/crop --pairs artifacts/pair --out artifacts/train --set train.epochs=3
     """
@@ -316,6 +317,7 @@ def train(
             out=out,
             state=state,
             registry=settings.register_,
+            processes=processes,
             progress=progress,
         )
     _say(quiet, result)

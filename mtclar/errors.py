@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class MtclarError(ValueError):
@@ -22,13 +22,26 @@ class PartialFailureError(MtclarError):
 
     Attributes:
         done: What the step would have returned had none failed, of those that are done; None where it does not say.
+        failed: Why the others failed, one sentence each by name, where the step says.
     """
 
     exit_code = 3
 
-    def __init__(self, sentence: str, done: object = None) -> None:
+    def __init__(self, sentence: str, done: object = None, failed: Mapping[str, str] | None = None) -> None:
         super().__init__(sentence)
-        self.done = done
+        self.done, self.failed = done, dict(failed or {})
+
+
+class NothingDoneError(MtclarError):
+    """Every item of a batch failed.
+
+    Attributes:
+        failed: Why, one sentence each by name.
+    """
+
+    def __init__(self, sentence: str, failed: Mapping[str, str]) -> None:
+        super().__init__(sentence)
+        self.failed = dict(failed)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -112,10 +112,6 @@ def same_data(ours: str, theirs: str, message: str) -> None:
         raise MtclarError(message)
 
 
-def declare(*, data_rev: str = "", git_sha: str = "") -> None:
-    """Does nothing: nobody who starts a run says what it is made of. Goes when the components no longer call it."""
-
-
 def _of_checkout(file: Path) -> str | None:
     """The commit of the checkout that tracks `file`; None where there is none.
 

@@ -279,6 +279,28 @@ class LabelSettings(Section):
     thumbnails: Positive
 
 
+Quantity = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", coerce_numbers_to_str=True)]
+
+
+class TaskSettings(Section):
+    """What one task of a pipeline gets on a cluster; requests and limits alike."""
+
+    cpu: Quantity
+    memory: Quantity
+    hours: Annotated[float, Field(gt=0)]
+
+
+class PipelineSettings(Section):
+    """`mtclar pipeline`: what a run on a cluster is given."""
+
+    gpus: Annotated[int, Field(ge=0)]
+    shards: Positive
+    retries: Annotated[int, Field(ge=0)]
+    workspace: Quantity
+    shared_memory: Quantity
+    tasks: dict[str, TaskSettings]
+
+
 class Settings(Section):
     """All of params.yaml."""
 
@@ -296,6 +318,7 @@ class Settings(Section):
     promote: PromoteSettings
     extract: ExtractSettings
     label: LabelSettings
+    pipeline: PipelineSettings
 
 
 SECTIONS: dict[str, type[Section]] = {

@@ -16,7 +16,6 @@ from components.image import check_image
 from mtclar.errors import MtclarError, brief, nearest, public
 from mtclar.registry import tracking
 from mtclar.registry.versions import CHALLENGER, CHAMPION, Version, of_alias
-from mtclar.revision import git_revision
 from mtclar.serving import Bundle
 from mtclar.settings import Settings
 from pipelines import labelling, training
@@ -81,7 +80,7 @@ def run_local(name: str, *, settings: Settings, data: Path, root: Path) -> str:
     run_root = Path(root).absolute()
     with _environment(MLFLOW_TRACKING_URI=uri), _watched() as unresolved, warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*non-Python base image.*")
-        pipeline = _build(name, settings, gpus=0)
+        pipeline = _build(name, settings, gpus=0, cluster=False)
         local.init(
             local.SubprocessRunner(use_venv=False),
             pipeline_root=str(run_root),
@@ -151,10 +150,10 @@ def submit(
     return str(run.run_id)
 
 
-def _build(name: str, settings: Settings, gpus: int) -> Any:
-    if name == "training":
-        return training.build(settings, gpus=gpus)
-    return labelling.build(settings)
+def _build(name: str, settings: Settings, gpus: int, *, cluster: bool = True) -> Any:
+    section = settings.pipeline.model_copy(update={"gpus": gpus})
+    settings = settings.model_copy(update={"pipeline": section})
+    return {"training": training, "labelling": labelling}[name].build(settings, cluster=cluster)
 
 
 def _arguments(name: str, settings: Settings, data: Path | str) -> dict[str, Any]:
@@ -167,12 +166,12 @@ def _arguments(name: str, settings: Settings, data: Path | str) -> dict[str, Any
         data = str(data.absolute())
     if name == "labelling":
         return {"videos": f"{data}/videos", "anchors": f"{data}/anchors.csv"}
-    return {"data": data, "data_rev": "unknown", "git_sha": git_revision()}
+    return {"data": data}
 
 
 def _left(root: Path, name: str) -> set[Path]:
     """Folders that runs of that pipeline have left under `root`: bundles of training, labels of labelling."""
-    where = {"training": "*/export/bundle/bundle.json", "labelling": "*/label/labels/summary.json"}[name]
+    where = {"training": "*/export/bundle/bundle.json", "labelling": "*/merge/labels/summary.json"}[name]
     return {path.parent for path in root.glob(where)}
 
 

@@ -162,6 +162,12 @@ def test_a_script_that_is_not_guarded_is_told_so_and_starts_no_processes_without
     assert not begun(tmp_path)
 
 
+def test_of_one_job_that_is_isolated_an_item_that_kills_its_process_fails_alone(tmp_path):
+    result = run_batch(items("memory-1", "fine-2"), Toy(tmp_path), jobs=1, isolated=True)
+    assert [item.name for item, _ in result.done] == ["fine-2"]
+    assert [failure.item.name for failure in result.failed] == ["memory-1"]
+
+
 def test_when_the_first_process_is_killed_the_others_end_too(tmp_path):
     parent = start("toy", tmp_path, 2, "sleep-1", "sleep-2")
     wait_until(lambda: len(begun(tmp_path)) == 2)

@@ -7,17 +7,16 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def crop(
-    data: dsl.Input[dsl.Dataset],
+    data: str,
+    listing: str,
     faces: dsl.Output[dsl.Dataset],
     settings: dict,
-    data_rev: str,
-    git_sha: str,
 ):
-    """Cuts the faces out of a data set."""
+    """Cuts the faces out of a data set. `listing` is only there for the cache: it changes when the data do."""
     from pathlib import Path
 
-    from components.door import Logged, opened, told
+    from components.door import Logged, opened, stamp, told
     from mtclar.steps import crop as step
 
-    section = opened("crop", settings, data_rev=data_rev, git_sha=git_sha)
-    told(step.run(section, data=Path(data.path), out=Path(faces.path), progress=Logged()))
+    told(step.run(opened("crop", settings), data=Path(data), out=Path(faces.path), progress=Logged()))
+    stamp(faces, Path(faces.path), listing=listing)

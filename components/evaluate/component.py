@@ -2,10 +2,10 @@
 
 from kfp import dsl
 
-from components.image import IMAGE
+from components.image import GPU_IMAGE
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=GPU_IMAGE, install_kfp_package=False)
 def evaluate(
     faces: dsl.Input[dsl.Dataset],
     pairs: dsl.Input[dsl.Dataset],
@@ -14,8 +14,6 @@ def evaluate(
     metrics: dsl.Output[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
     settings: dict,
-    data_rev: str,
-    git_sha: str,
 ):
     """Judges a checkpoint on people it has not seen."""
     from pathlib import Path
@@ -25,7 +23,7 @@ def evaluate(
     from mtclar.serving.facts import headline
     from mtclar.steps import evaluate as step
 
-    section, out = opened("evaluate", settings, data_rev=data_rev, git_sha=git_sha), Path(evaluation.path)
+    section, out = opened("evaluate", settings), Path(evaluation.path)
     files = {"faces": Path(faces.path), "pairs": Path(pairs.path), "checkpoint": Path(checkpoint.path)}
     told(step.run(section, **files, out=out, progress=Logged()))
     copy(out / "report.html", report.path)

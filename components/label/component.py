@@ -1,4 +1,4 @@
-"""Kubeflow component of `mtclar label`: videos and anchors -> labels."""
+"""Kubeflow component of `mtclar label`: one shard of the videos -> labels."""
 
 from kfp import dsl
 
@@ -7,21 +7,20 @@ from components.image import IMAGE
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def label(
-    videos: dsl.Input[dsl.Dataset],
-    anchors: dsl.Input[dsl.Dataset],
+    listing: dsl.Input[dsl.Dataset],
     labels: dsl.Output[dsl.Dataset],
-    model: str,
+    shard: int,
     settings: dict,
     extract: dict,
     registry: dict,
 ):
-    """Labels every frame of every video of a folder."""
+    """Labels every frame of the videos of a shard; one that fails is noted."""
     from pathlib import Path
     from typing import Any
 
     from components.door import Logged, opened, told
-    from mtclar.steps import label as step
+    from mtclar.steps import shards as step
 
     section, reading, store = opened("label", settings), opened("extract", extract), opened("register", registry)
-    paths: Any = {"videos": [Path(videos.path)], "anchors": Path(anchors.path), "out": Path(labels.path)}
-    told(step.run(section, reading, **paths, model=model, registry=store, progress=Logged()))
+    paths: Any = {"listing": Path(listing.path), "out": Path(labels.path)}
+    told(step.label_shard(section, reading, **paths, shard=int(shard), registry=store, progress=Logged()))

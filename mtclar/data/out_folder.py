@@ -160,6 +160,10 @@ class OutFolder:
         """The manifest of a video that is done."""
         return _read(self.state / self.verb / f"{safe(name)}.json")
 
+    def manifests(self) -> list[dict[str, Any]]:
+        """The manifests of all videos that are done, in order of their names."""
+        return [kept for kept in self._kept(self.verb) if self._shows(kept["files"])]
+
     def fetch(self, file: str) -> Path | None:
         """Where a file of this folder can be read, if it is there."""
         path = self.path / safe(file)
@@ -178,7 +182,7 @@ class OutFolder:
 
     def contents(self) -> Contents:
         """What stands in the folder now."""
-        rows = {kept["name"]: kept["row"] for kept in self._kept(self.verb) if self._shows(kept["files"])}
+        rows = {kept["name"]: kept["row"] for kept in self.manifests()}
         return Contents(rows, {kept["name"]: kept["sentence"] for kept in self._kept(self.failed)})
 
     def write_index(self, write: Callable[[Path, Contents], None]) -> None:

@@ -7,7 +7,9 @@ shows progress. Without torchrun there is one process, and everything here costs
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +23,8 @@ from mtclar.errors import MtclarError, brief
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others before it gives up; the first may be validating meanwhile."""
+
+_ANOTHER = "another training process"
 
 T = TypeVar("T")
 
@@ -112,11 +116,38 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
         dist.destroy_process_group()
 
 
+def start_processes(number: int, command: Sequence[str]) -> None:
+    """Runs a Python module in several processes of this machine that find each other, as torchrun does, to the end.
+
+    What they print goes where this process prints.
+
+    Args:
+        number: How many.
+        command: The module and its arguments.
+
+    Raises:
+        MtclarError: One failed; the sentence is its own where it said one.
+    """
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={number}", "-m"]
+    threads = max(1, (os.cpu_count() or 1) // number)  # torchrun would allow one thread a process
+    environment = {"OMP_NUM_THREADS": str(threads)} | os.environ
+    sentence = ""
+    with subprocess.Popen([*launcher, *command], stderr=subprocess.PIPE, env=environment) as started:  # noqa: S603
+        assert started.stderr is not None  # noqa: S101 - for the type checker
+        for line in started.stderr:
+            text = line.decode("utf-8", "replace")
+            if text.startswith("mtclar: ") and (not sentence or sentence.startswith(_ANOTHER)):
+                sentence = text.removeprefix("mtclar: ").strip()
+            sys.stderr.write(text)
+    if started.returncode:
+        raise MtclarError(sentence or f"one of the {number} training processes failed; its log says why.")
+
+
 @contextmanager
 def _others() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
         raise MtclarError(
-            f"another training process failed or fell silent ({brief(error)}); what it said itself is above."
+            f"{_ANOTHER} failed or fell silent ({brief(error)}); what it said itself is above."
         ) from error

@@ -21,7 +21,7 @@ from mtclar.settings import ExtractSettings, LabelSettings, RegisterSettings
 from mtclar.steps.label_files import SCHEMA_VERSION, model_facts, write_json
 from mtclar.steps.label_video import ZERO_SHOT, Labelling, VideoResult
 from mtclar.steps.models import open_predictor
-from mtclar.steps.videos import do_videos, find_sources, passed, threads_each
+from mtclar.steps.videos import Source, do_videos, find_sources, passed, threads_each
 
 __all__ = ["ZERO_SHOT", "LabelResult", "VideoResult", "run"]
 
@@ -50,7 +50,7 @@ def run(
     s: LabelSettings,
     extract: ExtractSettings,
     *,
-    videos: Sequence[Path | str],
+    videos: Sequence[Path | str] | Sequence[Source],
     anchors: Path | str | None,
     model: Predictor | Path | str,
     out: Path | str,
@@ -58,6 +58,8 @@ def run(
     force: bool = False,
     va_range: tuple[float, float] | None = None,
     anchor_clock: Clock = "video",
+    among: Sequence[Source] = (),
+    isolated: bool = False,
     progress: Progress = silent,
 ) -> LabelResult:
     """Labels every frame of every video. A video that was read before is not read again.
@@ -65,7 +67,8 @@ def run(
     Args:
         s: The section `label` of params.yaml.
         extract: The section `extract`.
-        videos: Files and folders, a folder meaning all videos in it, or addresses on S3.
+        videos: Files and folders, a folder meaning all videos in it, or addresses on S3; or videos that were found
+            before.
         anchors: CSV of labelled frames, see `mtclar.data.anchors`, or its address on S3; a video that it does not name
             is labelled without any (zero-shot), as all are with None.
         model: As `mtclar.steps.models.open_model` takes it, or a model that is open already.
@@ -75,6 +78,8 @@ def run(
         force: Read videos again that were read before, and label again what is labelled already.
         va_range: The values in `anchors` that mean -1 and 1; None for these themselves.
         anchor_clock: From where times in `anchors` count: the first displayed frame, or the start of the file.
+        among: All videos that the anchors may speak of, where these are some of them.
+        isolated: Work in other processes though there is one job: a video that kills one fails alone.
         progress: Called once a frame while a video is read.
 
     Raises:
@@ -87,13 +92,13 @@ def run(
     extract = extract.model_copy(update={"workers": threads_each(extract.workers, jobs)})
 
     def index(folder: Path, contents: Contents) -> None:
-        _write_index(folder, contents, predictor)
+        write_index_of(folder, contents, predictor)
 
     with ExitStack() as at_hand:
         marks = None
         if anchors is not None:
             file = at_hand.enter_context(storage.local(anchors))
-            named = {Path(source.place): source.name for source in sources}
+            named = {Path(source.place): source.name for source in among or sources}
             marks = read_anchors(file, va_range=va_range).match(named)
         folder = at_hand.enter_context(open_out(out, "label"))
         work = Labelling(s, extract, predictor, marks, folder, force, anchor_clock)
@@ -105,13 +110,14 @@ def run(
             jobs=extract.jobs,
             progress=progress,
             refused=work.misplaced(sources) if len(sources) > 1 else {},
+            isolated=isolated,
             index=index,
             done="labelled",
-            result=lambda done: LabelResult(out, done, passed(videos)),
+            result=lambda done: LabelResult(out, done, passed([v for v in videos if not isinstance(v, Source)])),
         )
 
 
-def _write_index(folder: Path, contents: Contents, predictor: Predictor) -> None:
+def write_index_of(folder: Path, contents: Contents, predictor: Predictor) -> None:
     """Writes summary.json and index.html of all that lies in a folder of labels."""
     failed = list(contents.failed.items())
     write_json(

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from mtclar import __version__
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import PAIRS, read_notes, read_table
-from mtclar.data.whole import whole_file
+from mtclar.data.whole import scratch, whole_file
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
 from mtclar.learning.blocks import Blocks
@@ -25,7 +26,7 @@ from mtclar.learning.learner import Learner
 from mtclar.learning.loop import train_pairs
 from mtclar.learning.pairs import check_belong
 from mtclar.learning.pictures import Pictures
-from mtclar.learning.processes import here, joined
+from mtclar.learning.processes import here, joined, start_processes
 from mtclar.learning.single import train_single
 from mtclar.learning.state import History, best_folder, prepare
 from mtclar.learning.watch import Watch
@@ -35,7 +36,7 @@ from mtclar.model.mtclar import ModelSpec
 from mtclar.progress import Progress, silent
 from mtclar.registry.tracking import NullTracking, Tracking, start
 from mtclar.revision import STAMP, git_revision, same_data, stamped
-from mtclar.settings import RegisterSettings, TrainSettings
+from mtclar.settings import RegisterSettings, TrainSettings, default_params
 
 HISTORY = "history.csv"
 NO_MATTER = {"device", "memory_gb", "workers", "threads", "save_steps"}
@@ -72,6 +73,7 @@ def run(
     out: Path,
     state: Path | None = None,
     registry: RegisterSettings | None = None,
+    processes: int = 1,
     progress: Progress = silent,
 ) -> TrainResult:
     """Trains MT-CLAR on the pairs, then the supervised heads on its frozen embedding.
@@ -79,7 +81,8 @@ def run(
     Writes model.safetensors and model.json, history.csv (one row an epoch); and under `state`, or `out` itself, best/
     (the checkpoint with the lowest validation loss) and last/, from which a killed run with the same settings and data
     goes on to the same weights.
-    Started by torchrun, several processes share every step; only the first writes, logs and shows progress.
+    Several processes share every step, be it that `processes` says so or that torchrun started this one; only the first
+    writes, logs and shows progress.
 
     Args:
         s: The section `train` of params.yaml.
@@ -89,15 +92,18 @@ def run(
         state: Folder of what a killed run goes on from; may exist and outlast `out`, as where DVC removes `out` before
             each run or where each try of a task gets a new one.
         registry: Where to log the run; nothing is logged without it.
-        progress: Told each step.
+        processes: How many to start on this machine, one a GPU; 1 trains in this one.
+        progress: Told each step; of several processes the first shows its own on the terminal or in the log.
 
     Raises:
         MtclarError: The pairs do not belong to the faces, a loss is not finite, memory runs out, the device or the
             other processes are not there, or `out` cannot be written.
     """
-    processes = here()
-    device = chosen_device(s.device, processes.place)
-    progress = progress if processes.first else silent
+    if processes > 1:
+        return _by_processes(s, processes, faces=faces, pairs=pairs, out=out, state=state, registry=registry)
+    ours = here()
+    device = chosen_device(s.device, ours.place)
+    progress = progress if ours.first else silent
     store = FacesStore(faces)
     table = read_table(pairs / "pairs.parquet", PAIRS)
     revisions = {STAMP: stamped(store.facts, faces / "store.json"), "git_revision": git_revision()}
@@ -115,23 +121,23 @@ def run(
         input_size=spec.encoder.input_size,
     )
     fingerprint, of_pairs = _fingerprints(s, spec, crop, faces, pairs)
-    learner = Learner(s, build_model(s), device, processes)
-    if processes.first:
+    learner = Learner(s, build_model(s), device, ours)
+    if ours.first:
         prepare(out, of_pairs, state)
     log_of_run = (
         start(registry, run_name="train", params=s.model_dump(), tags=_tags(revisions))
-        if registry is not None and processes.first
+        if registry is not None and ours.first
         else nullcontext(NullTracking())
     )
-    with threads(s.threads), joined(processes, device), log_of_run as run_log:
-        processes.agree(fingerprint)  # nobody reads what stands in `out` before it has been cleared
+    with threads(s.threads), joined(ours, device), log_of_run as run_log:
+        ours.agree(fingerprint)  # nobody reads what stands in `out` before it has been cleared
         with memory("holding the faces", f"train.memory_gb={s.memory_gb}"):
             pictures = Pictures(
                 store,
                 needed,
                 crop,
                 grey=spec.encoder.local_contrast,
-                gigabytes=s.memory_gb / processes.here,
+                gigabytes=s.memory_gb / ours.here,
                 workers=s.workers,
                 pinned=device.type == "cuda",
                 progress=progress,
@@ -160,7 +166,7 @@ def run(
             told=told,
             progress=progress,
         )
-        if processes.first:
+        if ours.first:
             best = best_folder(state or out, history)
             if s.keep == "best" and best is not None:
                 learner.model.load_state_dict(load_checkpoint(best)[0].state_dict())
@@ -180,6 +186,23 @@ def run(
             for name in (WEIGHTS, FACTS, HISTORY):
                 run_log.artifact(out / name)
     return TrainResult(history[-1], out)
+
+
+def _by_processes(
+    s: TrainSettings, number: int, *, faces: Path, pairs: Path, out: Path, state: Path | None, registry: Any
+) -> TrainResult:
+    """Trains in `number` processes that torchrun starts on this machine."""
+    with scratch("train") as folder:
+        sections: dict[str, Any] = {"base": str(default_params().absolute()), "train": s.model_dump(mode="json")}
+        if registry is not None:
+            sections["register"] = registry.model_dump(mode="json")
+        params = folder / "params.yaml"
+        params.write_text(yaml.safe_dump(sections), encoding="utf-8")
+        paths = {"params": params, "faces": faces, "pairs": pairs, "out": out, "state": state}
+        given = [f"--{name}={path}" for name, path in paths.items() if path is not None]
+        start_processes(number, ["mtclar", "train", *given])
+    history = pd.read_csv(out / HISTORY)
+    return TrainResult({str(name): value for name, value in history.iloc[-1].items()}, out)
 
 
 def _tags(revisions: dict[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from mtclar import storage
 from mtclar.batch import Item, run_batch
 from mtclar.data.out_folder import Contents, OutFolder
-from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.errors import MtclarError, NothingDoneError, PartialFailureError
 from mtclar.features.extract import cores
 from mtclar.progress import Progress
 from mtclar.video import VIDEO_SUFFIXES, find_videos, passed_over, video_ids
@@ -45,12 +45,15 @@ class Source:
         return printable(PurePosixPath(self.place).name)
 
 
-def find_sources(places: Sequence[str | Path]) -> list[Source]:
-    """The videos that places mean: files and folders here, files and prefixes on S3.
+def find_sources(places: Sequence[str | Path] | Sequence[Source]) -> list[Source]:
+    """The videos that places mean: files and folders here, files and prefixes on S3; what was found before stays.
 
     Raises:
         MtclarError: There is none, or the first one named is not there.
     """
+    if all(isinstance(place, Source) for place in places) and places:
+        return [place for place in places if isinstance(place, Source)]
+    places = [place for place in places if not isinstance(place, Source)]
     remote = [str(place) for place in places if storage.is_remote(str(place))]
     here = [Path(place) for place in places if not storage.is_remote(str(place))]
     found = find_videos(here) if here or not remote else []
@@ -94,6 +97,7 @@ def do_videos(
     jobs: int,
     progress: Progress,
     refused: Mapping[str, str] | None = None,
+    isolated: bool = False,
     index: Callable[[Path, Contents], None] | None = None,
     done: str,
     result: Callable[[tuple[R, ...]], T],
@@ -108,6 +112,7 @@ def do_videos(
         jobs: How many processes.
         progress: Told the frames of all videos together.
         refused: Why some are not even begun, one sentence each by name.
+        isolated: Work in other processes though there is one job: a video that kills one fails alone.
         index: Writes the files that tell of all videos of the folder.
         done: What has been done with a video, such as "labelled".
         result: What the step returns, from what the work returned in the order of the videos.
@@ -116,7 +121,7 @@ def do_videos(
         The result.
 
     Raises:
-        MtclarError: Not one video could be done.
+        NothingDoneError: Not one video could be done.
         PartialFailureError: Some could not be; the others are, and it holds their result.
     """
     refused = refused or {}
@@ -138,6 +143,7 @@ def do_videos(
             items,
             work,
             jobs=jobs,
+            isolated=isolated,
             progress=progress,
             on_failed=lambda failure: note(failure.item.value, failure.sentence, failure.trace),
         )
@@ -147,14 +153,15 @@ def do_videos(
     results = tuple(found for _, found in batch.done)
     failed = [sentences[name] for source in sources if (name := printable(source.name)) in sentences]
     if failed and len(sources) == 1:
-        raise MtclarError(failed[0])
+        raise NothingDoneError(failed[0], sentences)
     listed = "".join(f"\n  {sentence}" for sentence in failed)
     if failed and not results:
-        raise MtclarError(f"none of the {len(sources)} videos could be {done}:{listed}")
+        raise NothingDoneError(f"none of the {len(sources)} videos could be {done}:{listed}", sentences)
     if failed:
         raise PartialFailureError(
             f"{len(results)} of {len(sources)} videos are {done} in {out}; these could not be:{listed}",
             result(results),
+            sentences,
         )
     return result(results)
 

@@ -11,6 +11,7 @@ from kfp import dsl, local
 
 from mtclar.cli import main
 from mtclar.errors import MtclarError
+from mtclar.registry import tracking
 from mtclar.registry.fetch import fetch_bundle
 from mtclar.serving import Bundle
 from mtclar.settings import Settings, load_settings
@@ -58,14 +59,24 @@ def test_both_pipelines_run_here_from_raw_data_to_labels_by_the_champion(setting
     rows = (data / "anchors.csv").read_text().splitlines(keepends=True)
     (data / "anchors.csv").write_text("".join(row for i, row in enumerate(rows) if i == 0 or row.startswith("solo_1,")))
     said = run.run_local("labelling", settings=settings, data=data, root=tmp_path / "runs")
-    (labels,) = (tmp_path / "runs").glob("*/label/labels")
+    (labels,) = (tmp_path / "runs").glob("*/merge/labels")
     assert said == f"Labels: {labels}"
     assert [video["video_id"] for video in json.loads((labels / "summary.json").read_text())["labelled"]] == ["solo_1"]
+    (listing,) = (tmp_path / "runs").glob("*/list-videos/listing/listing.json")
+    assert json.loads(listing.read_text())["model"] == "models:/mtclar/1"  # the alias may move meanwhile
+    client = tracking.require(settings.register_).MlflowClient()
+    experiment = client.get_experiment_by_name(settings.register_.experiment).experiment_id
+    ended = {run.info.run_name: run for run in client.search_runs([experiment]) if "outcome" in run.data.tags}
+    assert {name: run.data.tags["outcome"] for name, run in ended.items()} == {
+        "mtclar-training": "succeeded",
+        "mtclar-labelling": "succeeded",
+    }
+    assert ended["mtclar-training"].data.params["data"] == str(data)
 
 
 def test_a_task_that_fails_fails_the_run_and_its_sentence_is_said(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    said = r"pipeline training: .*Inner task failed: 'crop'; .*/empty: the data folder is empty"
+    said = r"pipeline training: .*Inner task failed: 'list-data' inside 'exit-handler-1'; .*/empty: there is no file"
     with pytest.raises(MtclarError, match=said):
         run.run_local("training", settings=settings, data=tmp_path / "empty", root=tmp_path / "runs")
 
@@ -152,7 +163,6 @@ def test_a_run_is_submitted_with_its_namespace_token_and_parameters(
     assert {authorization for _, _, authorization, _ in api.seen} == {"Bearer from-the-environment"}
     body = api.seen[-1][3]
     assert body["runtime_config"]["parameters"]["data"] == "s3://bucket/data"
-    assert {"data_rev", "git_sha"} <= body["runtime_config"]["parameters"].keys()
 
 
 def test_a_cluster_that_refuses_is_one_sentence_without_the_token(

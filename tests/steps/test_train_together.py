@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from mtclar.errors import MtclarError
 from mtclar.model.checkpoint import load_checkpoint
 from mtclar.settings import load_settings
 from mtclar.steps import pair, train
@@ -43,6 +44,7 @@ def _torchrun(repository, folder, *settings: str) -> subprocess.CompletedProcess
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("together")
     write_faces(folder / "faces", train=3, validation=2)
+    write_faces(folder / "few", train=1, validation=1)
     (folder / "verdict.json").write_text(json.dumps({"success": True}))
     return folder
 
@@ -62,3 +64,17 @@ def test_two_processes_learn_what_one_learns_and_only_the_first_speaks(repositor
         )
     histories = [pd.read_csv(folder / out / "history.csv") for out in ("one", "two")]
     pd.testing.assert_frame_equal(*histories, rtol=1e-3)
+
+
+def test_processes_that_are_started_here_learn_the_same_and_say_what_stopped_them(repository, folder, monkeypatch):
+    recipe = load_settings(repository / "recipes" / "tiny.yaml", SETTINGS).train
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+    files = {"faces": folder / "faces", "pairs": folder / "pairs"}
+    result = train.run(recipe, **files, out=folder / "started", processes=2)
+    assert result.last["epoch"] == 2
+    one, started = (load_checkpoint(folder / out)[0].state_dict() for out in ("one", "started"))
+    for name, value in one.items():
+        torch.testing.assert_close(started[name], value, rtol=1e-4, atol=1e-5)
+    with pytest.raises(MtclarError, match=r"^the pairs point at row"):
+        train.run(recipe, faces=folder / "few", pairs=folder / "pairs", out=folder / "failed", processes=2)
