@@ -18,6 +18,7 @@ import typer
 
 from mtclar import __version__
 from mtclar.cli_models import models, promote
+from mtclar.cli_pipeline import pipeline
 from mtclar.errors import MtclarError, PartialFailureError
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-pipeline = typer.Typer(help="The same steps as Kubeflow pipelines.", no_args_is_help=True)
 app.add_typer(pipeline, name="pipeline")
 app.add_typer(models, name="models")
 
@@ -68,7 +68,6 @@ AnchorClock = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do again what was done before.")]
-Gpus = Annotated[int, typer.Option("--gpus", min=0, help="GPUs for train and evaluate; 0: none.")]
 Faces = Annotated[Path, typer.Option("--faces", help="Faces store that 'mtclar crop' wrote.", metavar="DIR")]
 Pairs = Annotated[Path, typer.Option("--pairs", help="Folder that 'mtclar pair' wrote.", metavar="DIR")]
 Checkpoint = Annotated[Path, typer.Option("--checkpoint", help="Folder that 'mtclar train' wrote.", metavar="DIR")]
@@ -664,70 +663,6 @@ def reproduce(
             typer.echo(f"{table.title}. {table.note}")
             _table(list(table.frame.columns), table.frame.to_numpy(str).tolist())
     _say(quiet, f"Tables: {out / 'tables'}; report: {out / 'report.html'}")
-
-
-@pipeline.command("compile")
-def pipeline_compile(out: Out, gpus: Gpus = 0, params: Params = None, overrides: Set = None) -> None:
-    """Write the pipelines as IR YAML.
-
-    Example: mtclar pipeline compile --out build/pipelines
-    """
-    settings = _settings(params, overrides)
-    from pipelines.run import compile_all
-
-    for path in compile_all(out, settings, gpus=gpus):
-        typer.echo(str(path))
-
-
-@pipeline.command("run")
-def pipeline_run(
-    name: Annotated[str, typer.Argument(help="training or labelling.")],
-    local: Annotated[
-        bool, typer.Option("--local", help="On this machine, no cluster and no container engine.")
-    ] = False,
-    data: Annotated[Path, typer.Option(help="Data of the run.", metavar="DIR")] = Path("data/sample"),
-    root: Annotated[Path, typer.Option(help="Where the run keeps its artifacts.", metavar="DIR")] = Path(
-        "artifacts/pipeline"
-    ),
-    params: Params = None,
-    overrides: Set = None,
-) -> None:
-    """Run a whole pipeline here.
-
-    Example: mtclar pipeline run training --local
-    """
-    if not local:
-        raise MtclarError("'mtclar pipeline run' runs on this machine: add --local, or use 'mtclar pipeline submit'.")
-    settings = _settings(params, overrides)
-    from pipelines.run import run_local
-
-    typer.echo(str(run_local(name, settings=settings, data=data, root=root)))
-
-
-@pipeline.command("submit")
-def pipeline_submit(
-    name: Annotated[str, typer.Argument(help="training or labelling.")],
-    host: Annotated[str, typer.Option(help="Address of the Kubeflow Pipelines API.", envvar="KF_PIPELINES_ENDPOINT")],
-    data: Annotated[str, typer.Option(help="Data of the run, a path or URI the cluster can read.")],
-    namespace: Annotated[str, typer.Option(help="Profile namespace.")] = "kubeflow",
-    token: Annotated[
-        str | None,
-        typer.Option(help="Bearer token; better left to the environment.", envvar="KF_TOKEN", show_envvar=True),
-    ] = None,
-    experiment: Annotated[str, typer.Option(help="Experiment of the run.")] = "mtclar",
-    gpus: Gpus = 0,
-    params: Params = None,
-    overrides: Set = None,
-) -> None:
-    """Send a pipeline to a Kubeflow cluster.
-
-    Example: mtclar pipeline submit training --host http://localhost:8080 --data s3://bucket/data
-    """
-    settings = _settings(params, overrides)
-    from pipelines.run import submit
-
-    where: dict[str, Any] = {"host": host, "namespace": namespace, "token": token, "experiment": experiment}
-    typer.echo(submit(name, settings=settings, data=data, gpus=gpus, **where))
 
 
 def _table(header: list[str], rows: list[list[str]]) -> None:

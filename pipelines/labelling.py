@@ -3,6 +3,7 @@
 A shard is a task, so that several pods label at the same time; the list settles what names, anchors and model mean.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from kfp import dsl
@@ -22,13 +23,13 @@ def champion(settings: Settings) -> str:
     return f"models:/{settings.register_.model_name}@champion"
 
 
-def build(settings: Settings, *, cluster: bool = True) -> Any:
+def build(settings: Settings, *, environment: Mapping[str, str] | None = None) -> Any:
     """The labelling pipeline, whose defaults are `settings`.
 
     Args:
         settings: All of params.yaml; the sections `label`, `extract` and `register` become parameters, and `pipeline`
             says how many shards there are at most and what their tasks get.
-        cluster: Whether the tasks are to run on a cluster, or on this machine.
+        environment: For a run on this machine, variables of its tasks; None for one on a cluster.
     """
     params = settings.model_dump(mode="json", by_alias=True)
     shards = settings.pipeline.shards
@@ -52,6 +53,6 @@ def build(settings: Settings, *, cluster: bool = True) -> Any:
                 labelled = label_task(listing=listing, shard=shard, settings=label, extract=extract, registry=register)
             parts = dsl.Collected(labelled.outputs["labels"])
             merged = merge_task(listing=listing, shards=parts, out=out, registry=register)
-        placed(settings, recorded, listed, labelled, merged, cluster=cluster)
+        placed(settings, recorded, listed, labelled, merged, environment=environment)
 
     return labelling

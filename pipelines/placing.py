@@ -6,6 +6,7 @@ parameter: whoever starts a run must not choose who gets the task's keys.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kfp import dsl, kubernetes
@@ -33,21 +34,22 @@ WORLD_TASKS = frozenset({"list_data", "list_videos", "label", "merge", "register
 """Tasks that change the world, or depend on a world that changes: the cache must not answer for them."""
 
 
-def placed(settings: Settings, *tasks: dsl.PipelineTask, cluster: bool, gpus: int = 0) -> None:
+def placed(settings: Settings, *tasks: dsl.PipelineTask, environment: Mapping[str, str] | None, gpus: int = 0) -> None:
     """Gives tasks what they need: silence here, and on a cluster resources, keys, a user, time and other tries.
 
     Args:
         settings: The section `pipeline` says how much.
         tasks: The tasks, each named by its component.
-        cluster: Whether they are to run on one. On one machine nothing is tried again: whoever waits wants to know.
+        environment: For a run on this machine, variables of the tasks, and no more: whoever waits for it wants to know
+            at once what failed. None for a cluster.
         gpus: GPUs of each of these tasks.
     """
     for task in tasks:
-        for variable, value in SWITCHES.items():  # before any process of theirs begins
+        for variable, value in {**SWITCHES, **(environment or {})}.items():  # before any process of theirs begins
             task.set_env_variable(variable, value)
         if _verb(task) in WORLD_TASKS:
             task.set_caching_options(False)
-        if cluster:
+        if environment is None:
             _place(settings.pipeline, task, gpus)
 
 

@@ -1,169 +1,162 @@
-"""Compile the pipelines, run one on this machine, or send one to a cluster."""
+"""A pipeline on this machine: its tasks as processes or in containers, and whether it did what it should."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
+import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from components.image import check_image
-from mtclar.errors import MtclarError, brief, nearest, public
+from components.image import check_images
+from mtclar.errors import MtclarError, brief, nearest
 from mtclar.registry import tracking
 from mtclar.registry.versions import CHALLENGER, CHAMPION, Version, of_alias
 from mtclar.serving import Bundle
 from mtclar.settings import Settings
 from pipelines import labelling, training
+from pipelines.placing import USER
+
+log = logging.getLogger(__name__)
 
 NAMES = ("training", "labelling")
-TOKEN_VARIABLE = "KF_TOKEN"  # noqa: S105 - the name of a variable
 _UNRESOLVED = "Could not resolve CEL parameter"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _MISTAKE = re.compile(r"\s*mtclar\.errors\.\w+: (.+)")
 
 
-def compile_all(out: Path, settings: Settings, *, gpus: int = 0) -> list[Path]:
-    """Writes every pipeline as IR YAML.
+def run_here(name: str, *, settings: Settings, data: Path, root: Path, containers: bool = False) -> str:
+    """Runs a whole pipeline on this machine and checks what it changed.
 
-    Args:
-        out: Folder for training.yaml and labelling.yaml.
-        settings: All of params.yaml, the defaults of the compiled pipelines.
-        gpus: GPUs for train and evaluate.
-
-    Returns:
-        The files.
-
-    Raises:
-        MtclarError: The image could change under its name, or `out` cannot be written.
-    """
-    from kfp import compiler
-
-    check_image()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for name in NAMES:
-            paths.append(out / f"{name}.yaml")
-            compiler.Compiler().compile(_build(name, settings, gpus), str(paths[-1]))
-    except OSError as error:
-        raise MtclarError(f"{out}: cannot be written ({error.strerror}); choose another --out.") from error
-    return paths
-
-
-def run_local(name: str, *, settings: Settings, data: Path, root: Path) -> str:
-    """Runs a whole pipeline on this machine, its tasks as processes of this interpreter, and checks what it changed.
+    Its tasks are processes of this interpreter or, as on a cluster, containers of the images. With containers, all that
+    they see lies below `root`: the data are linked or copied there, and so is the registry unless it is a server.
 
     Args:
         name: "training" or "labelling".
         settings: All of params.yaml.
         data: For training the data set; for labelling a folder with videos/ and anchors.csv.
         root: Folder of the tasks' outputs.
+        containers: Whether to run in containers.
 
     Returns:
         A sentence on what the run has left.
 
     Raises:
         MtclarError: A task failed, a branch was skipped because its condition could not be read, the registry does not
-            hold what the run should have put there, or there are no labels.
+            hold what the run should have put there, there are no labels, or there is no container engine.
     """
     from kfp import local
 
-    arguments = _arguments(name, settings, data)
-    uri = tracking.store_uri(settings.register_)
+    if not data.exists():
+        raise MtclarError(f"{data}: no such data; give a folder with --data.")
+    run_root, uri = Path(root).absolute(), tracking.store_uri(settings.register_)
+    data = data.absolute()
+    if containers:
+        check_images()
+        uri = _store_below(run_root, uri)
+    given = arguments(name, settings, str(_brought(data, run_root / "data") if containers else data))
     register = settings.register_.model_copy(update={"tracking_uri": uri})
     settings = settings.model_copy(update={"register_": register})
-    run_root = Path(root).absolute()
-    with _environment(MLFLOW_TRACKING_URI=uri), _watched() as unresolved, warnings.catch_warnings():
+    with _watched() as unresolved, warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*non-Python base image.*")
-        pipeline = _build(name, settings, gpus=0, cluster=False)
+        pipeline = build(name, settings, environment={"MLFLOW_TRACKING_URI": uri})
         local.init(
-            local.SubprocessRunner(use_venv=False),
+            _containers(run_root) if containers else local.SubprocessRunner(use_venv=False),
             pipeline_root=str(run_root),
             workspace_root=str(run_root / "workspace"),
             raise_on_error=True,
         )
         before = _left(run_root, name)
-        log = _Log(sys.stdout)
+        heard = _Log(sys.stdout)
         try:
-            with redirect_stdout(cast(TextIO, log)):
-                pipeline(**arguments)
+            with redirect_stdout(cast(TextIO, heard)):
+                pipeline(**given)
         except RuntimeError as error:
             reason = _COLOUR.sub("", " ".join(str(error).split())).rstrip(".")
-            raise MtclarError(f"pipeline {name}: {reason}; {log.mistake or 'its log says why.'}") from error
+            raise MtclarError(f"pipeline {name}: {reason}; {heard.mistake or 'its log says why.'}") from error
         if unresolved:
             raise MtclarError(f"pipeline {name}: a branch was skipped in silence ({unresolved[0]}).")
         made = _left(run_root, name) - before
-        return _promoted(settings, made) if name == "training" else _labelled(made)
+        with _environment(MLFLOW_TRACKING_URI=uri):
+            return _promoted(settings, made) if name == "training" else _labelled(made)
 
 
-def submit(
-    name: str,
-    *,
-    settings: Settings,
-    data: str,
-    host: str,
-    namespace: str,
-    token: str | None = None,
-    experiment: str = "mtclar",
-    gpus: int = 0,
-) -> str:
-    """Sends a pipeline to a Kubeflow cluster and starts a run.
+def _containers(root: Path) -> Any:
+    """Runs tasks in containers, as the user who calls, or as the images' own where root calls.
+
+    Raises:
+        MtclarError: No container engine answers.
+    """
+    from kfp import local
+
+    try:
+        import docker
+
+        docker.from_env().ping()
+    except Exception as error:  # docker's own, requests' and the missing package
+        raise MtclarError(f"no container engine answers ({brief(error)}); start Docker, or use --local.") from None
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "workspace").mkdir(exist_ok=True)
+    user, group = os.getuid(), os.getgid()
+    if user == 0:
+        user = group = USER
+        for folder in (root, root / "workspace"):
+            os.chown(folder, user, group)
+    return local.DockerRunner(user=f"{user}:{group}", network_mode="host")
+
+
+def _brought(data: Path, folder: Path) -> Path:
+    """The data below the folder that containers see: linked where that goes, else copied."""
+    place = folder / data.name
+    if place.exists():
+        shutil.rmtree(place)
+
+    def bring(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copyfile(source, target)
+
+    if data.is_dir():
+        shutil.copytree(data, place, copy_function=bring)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        bring(str(data), str(place))
+    return place
+
+
+def _store_below(root: Path, uri: str) -> str:
+    """The registry's address as containers reach it: a file elsewhere than below `root` gives way to one there."""
+    if not uri.startswith(tracking.SQLITE) or Path(uri.removeprefix(tracking.SQLITE)).is_relative_to(root):
+        return uri
+    log.warning("containers do not see %s; this run keeps its registry in %s.", uri, root / "mlflow.db")
+    return f"{tracking.SQLITE}{root / 'mlflow.db'}"
+
+
+def build(name: str, settings: Settings, *, environment: Mapping[str, str] | None = None) -> Any:
+    """A pipeline by its name.
 
     Args:
         name: "training" or "labelling".
         settings: All of params.yaml.
-        data: As for `run_local`; a path or URI that the cluster can read.
-        host: Address of the Kubeflow Pipelines API.
-        namespace: Profile namespace of the run.
-        token: Bearer token; by default the environment's KF_TOKEN. It is never logged.
-        experiment: Experiment of the run.
-        gpus: GPUs for train and evaluate.
+        environment: For a run on this machine, variables of its tasks; None for one on a cluster.
+    """
+    return {"training": training, "labelling": labelling}[name].build(settings, environment=environment)
 
-    Returns:
-        Id of the run.
+
+def arguments(name: str, settings: Settings, data: str) -> dict[str, Any]:
+    """The run's own parameters; every section keeps its default, which is `settings`.
 
     Raises:
-        MtclarError: The image could change under its name, or the cluster refuses or cannot be reached.
+        MtclarError: There is no such pipeline.
     """
-    check_image()
-    pipeline = _build(name, settings, gpus)
-    arguments = _arguments(name, settings, data)
-    token = token or os.environ.get(TOKEN_VARIABLE) or None
-    import kfp
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # that servers before 2.0 are not served
-            client = kfp.Client(host=host, namespace=namespace, existing_token=token)
-        run = client.create_run_from_pipeline_func(
-            pipeline, arguments=arguments, experiment_name=experiment, namespace=namespace
-        )
-    except Exception as error:  # kfp lets through the errors of several HTTP libraries
-        reason = " ".join(str(error).split()) or type(error).__name__
-        reason = brief(reason.replace(token, "***") if token else reason)
-        raise MtclarError(f"{public(host)}: the pipeline cannot be submitted ({reason}).") from None
-    return str(run.run_id)
-
-
-def _build(name: str, settings: Settings, gpus: int, *, cluster: bool = True) -> Any:
-    section = settings.pipeline.model_copy(update={"gpus": gpus})
-    settings = settings.model_copy(update={"pipeline": section})
-    return {"training": training, "labelling": labelling}[name].build(settings, cluster=cluster)
-
-
-def _arguments(name: str, settings: Settings, data: Path | str) -> dict[str, Any]:
-    """The run's own parameters; every section keeps its default, which is `settings`."""
     if name not in NAMES:
         raise MtclarError(f"unknown pipeline '{name}'{nearest(name, NAMES)}.")
-    if isinstance(data, Path):
-        if not data.exists():
-            raise MtclarError(f"{data}: no such data; give a folder with --data.")
-        data = str(data.absolute())
     if name == "labelling":
         return {"videos": f"{data}/videos", "anchors": f"{data}/anchors.csv"}
     return {"data": data}

@@ -4,6 +4,7 @@ The same graph as dvc.yaml's; before it what tells the cache that the data have 
 registry, and around it what records how the run ended. A test holds the two together.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from kfp import dsl
@@ -24,13 +25,13 @@ from pipelines.placing import facts, placed, workspace
 NAME = "mtclar-training"
 
 
-def build(settings: Settings, *, cluster: bool = True) -> Any:
+def build(settings: Settings, *, environment: Mapping[str, str] | None = None) -> Any:
     """The training pipeline, whose defaults are `settings`.
 
     Args:
         settings: All of params.yaml; each section becomes a parameter of that name, but for `pipeline`, by which the
             tasks are placed: so many GPUs for train and one for evaluate.
-        cluster: Whether the tasks are to run on a cluster, or on this machine.
+        environment: For a run on this machine, variables of its tasks; None for one on a cluster.
     """
     params = settings.model_dump(mode="json", by_alias=True)
     gpus = settings.pipeline.gpus
@@ -77,9 +78,9 @@ def build(settings: Settings, *, cluster: bool = True) -> Any:
                 evaluate=evaluate,
                 registry=register,
             )
-        placed(settings, trained, cluster=cluster, gpus=gpus)
-        placed(settings, judged, cluster=cluster, gpus=min(1, gpus))
+        placed(settings, trained, environment=environment, gpus=gpus)
+        placed(settings, judged, environment=environment, gpus=min(1, gpus))
         others = (recorded, listed, cropped, validated, paired, exported, registered, promoted)
-        placed(settings, *others, cluster=cluster)
+        placed(settings, *others, environment=environment)
 
     return training

@@ -11,7 +11,7 @@ import yaml
 from components.image import GPU_IMAGE, IMAGE
 from mtclar.environment import SWITCHES
 from mtclar.settings import load_settings
-from pipelines.run import compile_all
+from pipelines.compiled import write_all
 
 Edges = set[tuple[str, str]]
 ONLY_KUBEFLOW = {"list-data", "register", "promote", "record"}
@@ -21,14 +21,14 @@ ONLY_SHARDS = {"list-videos", "merge", "record"}
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """The first document of each IR file."""
-    paths = compile_all(tmp_path_factory.mktemp("ir"), load_settings(), gpus=4)
+    paths = write_all(tmp_path_factory.mktemp("ir"), load_settings(overrides=["pipeline.gpus=4"]))
     return {path.stem: next(yaml.safe_load_all(path.read_text())) for path in paths}
 
 
 @pytest.fixture(scope="module")
 def platforms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the training pipeline asks of Kubernetes, by executor."""
-    paths = compile_all(tmp_path_factory.mktemp("ir"), load_settings(), gpus=4)
+    paths = write_all(tmp_path_factory.mktemp("ir"), load_settings(overrides=["pipeline.gpus=4"]))
     second = list(yaml.safe_load_all(paths[0].read_text()))[1]
     return second["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
