@@ -131,6 +131,11 @@ def connect(settings: RegisterSettings) -> Any:
         with _defaults(_FIRST_QUESTION):
             mlflow.MlflowClient().search_experiments(max_results=1)
     except Exception as error:
+        if "error code 401" in str(error) or getattr(error, "error_code", "") == "UNAUTHENTICATED":
+            raise MtclarError(
+                f"{public(uri)}: the MLflow server does not take the user name and password; set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+            ) from None
         raise MtclarError(f"{public(uri)}: the MLflow store cannot be opened ({brief(error)}).") from None
     return mlflow
 

