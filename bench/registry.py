@@ -11,7 +11,9 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import boto3
 import numpy as np
@@ -53,19 +55,20 @@ def measure(folder: Path, file: Path, url: str, s3: dict[str, str], bucket: str)
     run = client.create_run(client.create_experiment("bench")).info.run_id
     times: dict[str, list[float]] = {"proxy up": [], "boto3 up": [], "proxy down": [], "boto3 down": []}
 
-    def clock(what: str, call: object, *arguments: object) -> None:
+    def clock(what: str, call: Callable[..., Any], *arguments: object) -> Any:
         begun = time.perf_counter()
-        call(*arguments)  # type: ignore[operator]
+        result = call(*arguments)
         times[what].append(time.perf_counter() - begun)
+        return result
 
     for turn in range(ROUNDS):
         clock("proxy up", client.log_artifact, run, str(file), f"turn-{turn}")
         clock("boto3 up", plain.upload_file, str(file), bucket, f"plain/{turn}")
         down = folder / f"down-{turn}"
         down.mkdir()
-        clock("proxy down", client.download_artifacts, run, f"turn-{turn}/{file.name}", str(down))
+        there = clock("proxy down", client.download_artifacts, run, f"turn-{turn}/{file.name}", str(down))
         clock("boto3 down", plain.download_file, bucket, f"plain/{turn}", str(down / "plain"))
-        if (down / f"turn-{turn}" / file.name).read_bytes() != file.read_bytes():
+        if Path(there).read_bytes() != file.read_bytes():
             raise SystemExit("the file did not come back as it was sent")
     best = {what: min(found) for what, found in times.items()}
     for way in ("up", "down"):
