@@ -65,9 +65,11 @@ def postgres(password: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def mlflow_server(folder: Path, database: str, environment: Mapping[str, str], *options: str) -> Iterator[str]:
+def mlflow_server(
+    folder: Path, database: str, environment: Mapping[str, str], *options: str, port: int = 0
+) -> Iterator[str]:
     """An MLflow server over a database, its artifacts under `folder`: its address."""
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", database, "--artifacts-destination", str(folder), "--workers", "2", *options]
     with (folder / "server.log").open("w") as log:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +19,10 @@ from mtclar.settings import RegisterSettings
 log = logging.getLogger(__name__)
 
 SQLITE = "sqlite:///"
+RETRY_S = 60.0
+"""A store that did not answer is asked again after this time."""
+DIGEST_LENGTH = 36
+"""Characters of a data set's digest that MLflow keeps."""
 # For the first question to a store alone, where the environment does not say otherwise: mlflow's own patience with an
 # address that does not answer is four minutes.
 _FIRST_QUESTION = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
@@ -24,6 +30,10 @@ _FIRST_QUESTION = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_
 
 class Tracking(Protocol):
     """What a step may tell the log of its run."""
+
+    @property
+    def run_id(self) -> str:
+        """What MLflow calls the run; "" where none is kept."""
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:
         """One value of a curve; `step` is the epoch or iteration."""
@@ -34,9 +44,14 @@ class Tracking(Protocol):
     def artifact(self, path: Path) -> None:
         """A file or folder kept with the run."""
 
+    def dataset(self, name: str, revision: str, *, context: str) -> None:
+        """Data the run has used: what they are called, their revision, and for what (training, evaluation)."""
+
 
 class NullTracking:
     """The log of a caller who keeps none."""
+
+    run_id = ""
 
     def metric(self, name: str, value: float, step: int | None = None) -> None: ...
 
@@ -44,24 +59,79 @@ class NullTracking:
 
     def artifact(self, path: Path) -> None: ...
 
+    def dataset(self, name: str, revision: str, *, context: str) -> None: ...
+
 
 class MlflowTracking:
-    """The log of a run that MLflow has started."""
+    """The log of a run that MLflow has started.
 
-    def __init__(self, mlflow: Any) -> None:
-        self._mlflow = mlflow
+    A store that is lost meanwhile stops nobody who trains for days: what could not be told is kept and told later, and
+    at the end it is said what is missing.
+    """
+
+    def __init__(self, mlflow: Any, run_id: str) -> None:
+        self._mlflow, self._run_id = mlflow, run_id
+        self._untold: list[tuple[str, Callable[[], Any]]] = []
+        self._not_before = 0.0
+
+    @property
+    def run_id(self) -> str:
+        return self._run_id
 
     def metric(self, name: str, value: float, step: int | None = None) -> None:
-        self._mlflow.log_metric(name, float(value), step=step)
+        now = int(time.time() * 1000)
+        self._tell(
+            f"metric {name}",
+            lambda: self._mlflow.log_metric(name, float(value), step=step, timestamp=now, run_id=self._run_id),
+        )
 
     def metrics(self, values: Mapping[str, Any]) -> None:
-        self._mlflow.log_metrics(numbers(values))
+        found = numbers(values)
+        self._tell("metrics", lambda: self._mlflow.log_metrics(found, run_id=self._run_id))
 
     def artifact(self, path: Path) -> None:
         if path.is_dir():
-            self._mlflow.log_artifacts(str(path), artifact_path=path.name)
+            self._tell(path.name, lambda: self._mlflow.log_artifacts(str(path), path.name, run_id=self._run_id))
         else:
-            self._mlflow.log_artifact(str(path))
+            self._tell(path.name, lambda: self._mlflow.log_artifact(str(path), run_id=self._run_id))
+
+    def dataset(self, name: str, revision: str, *, context: str) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        source = json.dumps({"revision": revision})
+        made = Dataset(name, digest=revision[:DIGEST_LENGTH], source_type="mtclar", source=source)
+        used = DatasetInput(made, [InputTag("mlflow.data.context", context)])
+        client = self._mlflow.MlflowClient()
+        self._tell(f"dataset {name}", lambda: client.log_inputs(self._run_id, [used]))
+
+    def finish(self, *, last: bool = True) -> None:
+        """Tells what is still untold; with `last` says what is lost."""
+        self._not_before = 0.0
+        self._retry()
+        if last and self._untold:
+            names = ", ".join(dict.fromkeys(what for what, _ in self._untold))
+            log.warning("MLflow does not answer: its run %s lacks %s; all of it is in the output.", self._run_id, names)
+
+    def _tell(self, what: str, call: Callable[[], Any]) -> None:
+        self._untold.append((what, call))
+        self._retry()
+
+    def _retry(self) -> None:
+        """Tells what is untold, in its order, unless the store was asked in vain a moment ago."""
+        if time.monotonic() < self._not_before:
+            return
+        while self._untold:
+            what, call = self._untold[0]
+            try:
+                with _defaults(_FIRST_QUESTION):
+                    call()
+            except Exception as error:  # of mlflow, of the HTTP library below it, or of the store's driver
+                if not self._not_before:
+                    log.warning("MLflow could not be told of %s (%s); it is told later.", what, brief(error))
+                self._not_before = time.monotonic() + RETRY_S
+                return
+            self._untold.pop(0)
+            self._not_before = 0.0
 
 
 @contextmanager
@@ -99,10 +169,32 @@ def start(
         return
     ambient = "MLFLOW_RUN_ID" in os.environ
     given = {} if ambient else {"run_name": run_name, "experiment_id": experiment_id(mlflow, settings)}
-    with mlflow.start_run(**given):
+    with _run(mlflow, given) as active:
         mlflow.log_params({name: value if value != "" else "''" for name, value in _flat(params or {})})
         mlflow.set_tags({name: str(value) for name, value in (tags or {}).items()})
-        yield MlflowTracking(mlflow)
+        run = MlflowTracking(mlflow, str(active.info.run_id))
+        try:
+            yield run
+        finally:
+            run.finish()
+
+
+@contextmanager
+def _run(mlflow: Any, given: Mapping[str, str]) -> Iterator[Any]:
+    """A run, marked finished or failed when the block ends; a store that is lost by then is a warning."""
+    active, status = mlflow.start_run(**given), "FAILED"
+    try:
+        yield active
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        try:
+            with _defaults(_FIRST_QUESTION):
+                mlflow.end_run(status)
+        except Exception as error:  # as above
+            log.warning("MLflow could not be told that run %s has ended (%s).", active.info.run_id, brief(error))
 
 
 def connect(settings: RegisterSettings) -> Any:
@@ -122,8 +214,9 @@ def connect(settings: RegisterSettings) -> Any:
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = store_uri(settings)
     try:
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
+        with _kept("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # mlflow sets them; who comes next has its own store
+            mlflow.set_tracking_uri(uri)
+            mlflow.set_registry_uri(uri)
         if (folder := _artifacts_beside(uri)) is not None:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(_sqlite_file(uri))) as database:  # mlflow would try again for minutes
@@ -225,3 +318,17 @@ def _defaults(values: Mapping[str, str]) -> Iterator[None]:
     finally:
         for name in new:
             os.environ.pop(name, None)
+
+
+@contextmanager
+def _kept(*names: str) -> Iterator[None]:
+    """Variables of the environment that are after the block what they were before."""
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -130,6 +130,7 @@ def run(
         else nullcontext(NullTracking())
     )
     with threads(s.threads), joined(ours, device), log_of_run as run_log:
+        run_log.dataset("faces", revisions[STAMP], context="training")
         ours.agree(fingerprint)  # nobody reads what stands in `out` before it has been cleared
         with memory("holding the faces", f"train.memory_gb={s.memory_gb}"):
             pictures = Pictures(
@@ -212,8 +213,7 @@ def _tags(revisions: dict[str, str]) -> dict[str, str]:
 
 def _run_of(log: Tracking) -> dict[str, str]:
     """The run in MLflow that this training is, without where its store is; empty if none was opened."""
-    run_id = getattr(log, "run_id", "")
-    return {"run_id": run_id} if run_id else {}
+    return {"run_id": log.run_id} if log.run_id else {}
 
 
 def _write_history(out: Path, history: History) -> None:

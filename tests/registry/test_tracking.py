@@ -4,9 +4,12 @@ import builtins
 import logging
 import os
 import time
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
+from servers import free_port, mlflow_server
 
 from mtclar.errors import MtclarError
 from mtclar.registry import tracking
@@ -136,3 +139,58 @@ def test_a_relative_sqlite_file_is_found_from_where_the_caller_stands(
     assert tracking.absolute_uri("sqlite:///mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
     assert tracking.absolute_uri(f"sqlite:///{tmp_path}/x.db") == f"sqlite:///{tmp_path}/x.db"
     assert tracking.absolute_uri("https://tracking.example") == "https://tracking.example"
+
+
+def test_a_store_that_is_lost_meanwhile_stops_nobody_and_hears_the_rest_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(tracking, "RETRY_S", 0.5)
+    database, port = f"sqlite:///{tmp_path}/mlflow.db", free_port()
+    (tmp_path / "history.csv").write_text("epoch,loss\n")
+    settings = RegisterSettings(model_name="m", tracking_uri=f"http://127.0.0.1:{port}", experiment="lost")
+    with ExitStack() as stack:
+        serve = partial(mlflow_server, tmp_path, database, dict(os.environ), port=port)
+        with serve():
+            run = stack.enter_context(tracking.start(settings, run_name="train"))
+            run.metric("loss", 1.0, step=1)
+        begun = time.monotonic()
+        run.metric("loss", 0.5, step=2)  # nobody hears it
+        run.artifact(tmp_path / "history.csv")
+        assert time.monotonic() - begun < 30
+        assert caplog.text.count("MLflow could not be told of metric loss") == 1
+        stack.enter_context(serve())
+        time.sleep(0.6)
+        run.metric("loss", 0.25, step=3)
+        client = tracking.connect(settings).MlflowClient()
+        assert [(item.step, item.value) for item in client.get_metric_history(run.run_id, "loss")] == [
+            (1, 1.0), (2, 0.5), (3, 0.25),
+        ]  # fmt: skip
+        assert [item.path for item in client.list_artifacts(run.run_id)] == ["history.csv"]
+    assert "lacks" not in caplog.text
+
+
+def test_what_a_lost_store_never_heard_is_said_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    port = free_port()
+    settings = RegisterSettings(model_name="m", tracking_uri=f"http://127.0.0.1:{port}", experiment="lost")
+    with ExitStack() as stack:
+        with mlflow_server(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", dict(os.environ), port=port):
+            run = stack.enter_context(tracking.start(settings, run_name="train"))
+        run.metric("loss", 0.5, step=2)
+        run.metrics({"valence": {"ccc": 0.7}})
+    assert f"its run {run.run_id} lacks metric loss, metrics; all of it is in the output" in caplog.text
+    assert "could not be told that run" in caplog.text
+
+
+def test_the_environment_is_after_connecting_what_it_was_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    settings = RegisterSettings(model_name="m", tracking_uri=f"sqlite:///{tmp_path}/a.db", experiment="e")
+    tracking.connect(settings)
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    other = settings.model_copy(update={"tracking_uri": f"sqlite:///{tmp_path}/b.db"})
+    assert tracking.connect(other).get_tracking_uri() == f"sqlite:///{tmp_path}/b.db"

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 from toy_bundle import WEIGHTS, toy_bundle
 
 from mtclar.data.tables import EXPRESSIONS
@@ -89,7 +90,9 @@ def test_the_registered_model_predicts_without_pickle(store: RegisterSettings, t
     np.testing.assert_allclose(answer["arousal"], colours[:, 1] / 255, atol=1e-5)
     assert list(answer["expression"]) == [EXPRESSIONS[i] for i in (colours / 255 @ WEIGHTS).argmax(1)]
     oblong = cv2.imencode(".png", np.zeros((10, 20, 3), np.uint8))[1].tobytes()
-    with pytest.raises(MtclarError, match="row 0: expected a square face crop, got 20 x 10"):
+    with pytest.raises(MlflowException, match=r"^row 0: expected a square face crop, got 20 x 10"):
+        model.predict(pd.DataFrame({"image": [oblong]}), {"pictures": "crops"})
+    with pytest.raises(MlflowException, match=r"^row 0: no face was found in this picture of 20 x 10"):
         model.predict(pd.DataFrame({"image": [oblong]}))
     assert not list((Path(store.tracking_uri.removeprefix("sqlite:///")).parent).rglob("*.pkl"))
 
