@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mtclar import __version__
-from mtclar.cli_models import models, promote
+from mtclar.cli_models import fetched_folder, models, promote
 from mtclar.cli_pipeline import pipeline
 from mtclar.errors import MtclarError, PartialFailureError
+from mtclar.storage import written_folder
 
 if TYPE_CHECKING:
     from mtclar.progress import Progress
@@ -35,7 +36,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+cache = typer.Typer(help="What was extracted or fetched before, and is kept.", no_args_is_help=True)
 app.add_typer(pipeline, name="pipeline")
+app.add_typer(cache, name="cache")
 app.add_typer(models, name="models")
 
 Params = Annotated[Path | None, typer.Option("--params", help="Settings file; default: params.yaml.", metavar="FILE")]
@@ -53,7 +56,10 @@ Jobs = Annotated[
 ]
 Place = Annotated[str, typer.Option("--out", help="Folder to write, or an address s3://bucket/prefix.", metavar="DIR")]
 Model = Annotated[
-    str, typer.Option("--model", help="default, a bundle folder, or models:/mtclar@champion.", metavar="BUNDLE")
+    str,
+    typer.Option(
+        "--model", help="default, a bundle folder or its S3 address, or models:/mtclar@champion.", metavar="BUNDLE"
+    ),
 ]
 VaRange = Annotated[
     str | None,
@@ -68,10 +74,30 @@ AnchorClock = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do again what was done before.")]
-Faces = Annotated[Path, typer.Option("--faces", help="Faces store that 'mtclar crop' wrote.", metavar="DIR")]
-Pairs = Annotated[Path, typer.Option("--pairs", help="Folder that 'mtclar pair' wrote.", metavar="DIR")]
-Checkpoint = Annotated[Path, typer.Option("--checkpoint", help="Folder that 'mtclar train' wrote.", metavar="DIR")]
-Evaluation = Annotated[Path, typer.Option("--evaluation", help="Folder that 'mtclar evaluate' wrote.", metavar="DIR")]
+Faces = Annotated[
+    Path,
+    typer.Option(
+        "--faces", parser=fetched_folder, help="Faces store that 'mtclar crop' wrote, here or on S3.", metavar="DIR"
+    ),
+]
+Pairs = Annotated[
+    Path,
+    typer.Option(
+        "--pairs", parser=fetched_folder, help="Folder that 'mtclar pair' wrote, here or on S3.", metavar="DIR"
+    ),
+]
+Checkpoint = Annotated[
+    Path,
+    typer.Option(
+        "--checkpoint", parser=fetched_folder, help="Folder that 'mtclar train' wrote, here or on S3.", metavar="DIR"
+    ),
+]
+Evaluation = Annotated[
+    Path,
+    typer.Option(
+        "--evaluation", parser=fetched_folder, help="Folder that 'mtclar evaluate' wrote, here or on S3.", metavar="DIR"
+    ),
+]
 
 
 def _settings(params: Path | None, overrides: list[str] | None) -> Settings:
@@ -122,6 +148,18 @@ def _partly(quiet: bool) -> Iterator[None]:
         if error.done is not None:
             _say(quiet, error.done)
         raise
+
+
+@contextmanager
+def _written(
+    out: str, known_by: str, quiet: bool, *, put: bool = True
+) -> Iterator[tuple[Path, Callable[[object], None]]]:
+    """A folder to write, here or on S3, and what to call with the result, which is said when the folder is there."""
+    said: list[str] = []
+    with written_folder(out, known_by=known_by, put=put) as folder:
+        yield folder, lambda result: said.append(str(result).replace(str(folder), out))
+    for words in said:
+        _say(quiet, words)
 
 
 def _say(quiet: bool, words: object) -> None:
@@ -214,8 +252,10 @@ def synthesize(
 
 @app.command()
 def crop(
-    data: Annotated[Path, typer.Option(help="Folder of the data set.", metavar="DIR")],
-    out: Out,
+    data: Annotated[
+        Path, typer.Option(parser=fetched_folder, help="Folder of the data set, here or on S3.", metavar="DIR")
+    ],
+    out: Place,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
@@ -227,9 +267,8 @@ def crop(
     settings = _settings(params, overrides).crop
     from mtclar.steps import crop as step
 
-    with _progress(quiet) as progress:
-        result = step.run(settings, data=data, out=out, progress=progress)
-    _say(quiet, result)
+    with _progress(quiet) as progress, _written(out, "store.json", quiet) as (folder, done):
+        done(step.run(settings, data=data, out=folder, progress=progress))
 
 
 @app.command()
@@ -254,7 +293,7 @@ def split(
 
 
 @app.command()
-def validate(faces: Faces, out: Out, params: Params = None, overrides: Set = None, quiet: Quiet = False) -> None:
+def validate(faces: Faces, out: Place, params: Params = None, overrides: Set = None, quiet: Quiet = False) -> None:
     """Check faces and labels before anything is learned from them.
 
     Example: mtclar validate --faces artifacts/crop --out artifacts/validate
@@ -262,14 +301,18 @@ def validate(faces: Faces, out: Out, params: Params = None, overrides: Set = Non
     settings = _settings(params, overrides).validate_
     from mtclar.steps import validate as step
 
-    _say(quiet, step.run(settings, faces=faces, out=out))
+    with _written(out, "verdict.json", quiet) as (folder, done):
+        done(step.run(settings, faces=faces, out=folder))
 
 
 @app.command()
 def pair(
     faces: Faces,
-    verdict: Annotated[Path, typer.Option(help="Folder that 'mtclar validate' wrote.", metavar="DIR")],
-    out: Out,
+    verdict: Annotated[
+        Path,
+        typer.Option(parser=fetched_folder, help="Folder that 'mtclar validate' wrote, here or on S3.", metavar="DIR"),
+    ],
+    out: Place,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
@@ -281,14 +324,15 @@ def pair(
     settings = _settings(params, overrides).pair
     from mtclar.steps import pair as step
 
-    _say(quiet, step.run(settings, faces=faces, verdict=verdict, out=out))
+    with _written(out, "pairs.parquet", quiet) as (folder, done):
+        done(step.run(settings, faces=faces, verdict=verdict, out=folder))
 
 
 @app.command()
 def train(
     faces: Faces,
     pairs: Pairs,
-    out: Out,
+    out: Place,
     state: Annotated[
         Path | None,
         typer.Option(help="Folder of what a killed run resumes from; default: --out itself.", metavar="DIR"),
@@ -308,18 +352,20 @@ def train(
     from mtclar.steps import train as step
 
     quiet = quiet or not _first_process()
-    with _progress(quiet) as progress:
-        result = step.run(
-            settings.train,
-            faces=faces,
-            pairs=pairs,
-            out=out,
-            state=state,
-            registry=settings.register_,
-            processes=processes,
-            progress=progress,
+    first = _first_process()
+    with _progress(quiet) as progress, _written(out, "model.json", quiet, put=first) as (folder, done):
+        done(
+            step.run(
+                settings.train,
+                faces=faces,
+                pairs=pairs,
+                out=folder,
+                state=state,
+                registry=settings.register_,
+                processes=processes,
+                progress=progress,
+            )
         )
-    _say(quiet, result)
 
 
 @app.command()
@@ -428,12 +474,14 @@ def _evaluate_real(
 @app.command()
 def export(
     evaluation: Evaluation,
-    out: Out,
+    out: Place,
     checkpoint: Annotated[
-        Path | None, typer.Option("--checkpoint", help="Folder that 'mtclar train' wrote.", metavar="DIR")
+        Path | None,
+        typer.Option("--checkpoint", parser=fetched_folder, help="Folder that 'mtclar train' wrote.", metavar="DIR"),
     ] = None,
     faces: Annotated[
-        Path | None, typer.Option("--faces", help="Faces store that 'mtclar crop' wrote.", metavar="DIR")
+        Path | None,
+        typer.Option("--faces", parser=fetched_folder, help="Faces store that 'mtclar crop' wrote.", metavar="DIR"),
     ] = None,
     model: Annotated[
         str | None,
@@ -462,11 +510,13 @@ def export(
         if checkpoint is not None or faces is not None:
             raise MtclarError("give either --model, or --checkpoint and --faces.")
         bundle = open_model(model, settings.register_).folder
-        _say(quiet, step.recalibrate(bundle=bundle, evaluation=evaluation, out=out))
+        with _written(out, "bundle.json", quiet) as (folder, done):
+            done(step.recalibrate(bundle=bundle, evaluation=evaluation, out=folder))
         return
     if checkpoint is None or faces is None:
         raise MtclarError("a checkpoint is exported with --checkpoint and --faces; a bundle with --model.")
-    _say(quiet, step.run(settings.export, checkpoint=checkpoint, faces=faces, evaluation=evaluation, out=out))
+    with _written(out, "bundle.json", quiet) as (folder, done):
+        done(step.run(settings.export, checkpoint=checkpoint, faces=faces, evaluation=evaluation, out=folder))
 
 
 @app.command()
@@ -543,6 +593,32 @@ def register(
 
 
 app.command("promote")(promote)
+
+
+@cache.command("show")
+def cache_show() -> None:
+    """Show what the cache holds: features, bundles and folders that were fetched.
+
+    Example: mtclar cache show
+    """
+    from mtclar.steps import cached as step
+
+    for kind in step.show():
+        typer.echo(f"{kind.name:<10} {kind.files:>7} files  {kind.megabytes:>9.1f} MB  {kind.folder}")
+
+
+@cache.command("clear")
+def cache_clear(
+    kind: Annotated[str, typer.Argument(help="features, bundles or s3; without it all.")] = "",
+    days: Annotated[float, typer.Option("--older-than", min=0, help="Only what was not used for so many days.")] = 0.0,
+) -> None:
+    """Remove what the cache holds; it is made or fetched again where it is needed.
+
+    Example: mtclar cache clear features --older-than 30
+    """
+    from mtclar.steps import cached as step
+
+    typer.echo(step.clear(kind, older_than_days=days))
 
 
 @app.command()

@@ -12,8 +12,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtclar.errors import MtclarError
+from mtclar.storage import local_folder
+
 if TYPE_CHECKING:
     from mtclar.settings import Settings
+
+
+def fetched_folder(place: str) -> Path:
+    """A folder that a command reads: here, or fetched from S3. What goes wrong is told as any mistake is."""
+    try:
+        return local_folder(place)
+    except MtclarError as error:  # typer would take it for a mistake in how the option is written
+        typer.echo(f"mtclar: {error}", err=True)
+        raise SystemExit(error.exit_code) from None
+
 
 models = typer.Typer(help="Which models there are, their cards, and which one is champion.", no_args_is_help=True)
 
@@ -98,9 +111,15 @@ def promote(
     reason: Reason = "",
     faces: Annotated[
         Path | None,
-        typer.Option(help="Faces store the version was judged on, to judge the champion on it too.", metavar="DIR"),
+        typer.Option(
+            parser=fetched_folder,
+            help="Faces store the version was judged on, to judge the champion on it too.",
+            metavar="DIR",
+        ),
     ] = None,
-    pairs: Annotated[Path | None, typer.Option(help="Pairs of that store.", metavar="DIR")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(parser=fetched_folder, help="Pairs of that store.", metavar="DIR")
+    ] = None,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,

@@ -12,17 +12,32 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 import os
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mtclar.data.whole import scratch, whole_file
+from mtclar.data.whole import locked, scratch, unwritable, whole_file
+from mtclar.environment import cache_root
 from mtclar.errors import MtclarError, brief
 
 SCHEME = "s3://"
+TRIES = 5
+"""A request that fails for a reason that may pass (no connection, a time-out, 5xx, a body cut short) is made so often,
+after waits that double and vary (botocore's mode "standard"); so is each part of a large file."""
+CONNECT_S, READ_S = 10, 60
+"""How long a connection, and the next bytes of an answer, are waited for."""
+SMALL = 8 << 20
+"""Bytes up to which a file is fetched by one request."""
+_CUT = frozenset({"IncompleteReadError", "ResponseStreamingError", "ReadTimeoutError", "ConnectionResetError"})
+AT_ONCE = 8
+"""Files of a folder that are on their way at the same time."""
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
 _REASONS = {
     "403": "access was refused; check the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and what they may do",
@@ -33,11 +48,19 @@ _REASONS = {
     "ProfileNotFound": "AWS_PROFILE names a profile that does not exist",
     "EndpointConnectionError": "the server cannot be reached; check AWS_ENDPOINT_URL and the network",
     "ExpiredToken": "the session token has expired; get a new one",
+    "PreconditionFailed": "it was changed while it was read; try again",
+    "S3DownloadFailedError": "it was changed while it was read; try again",
+    "412": "it was changed while it was read; try again",
+    "BadDigest": "it did not arrive as it was sent; try again",
+    "RetriesExceededError": "it could not be read to its end, though it was tried again; try later",
+    "IncompleteReadError": "it could not be read to its end, though it was tried again; try later",
+    "ResponseStreamingError": "it could not be read to its end, though it was tried again; try later",
     "ParamValidationError": "this is no valid bucket or key",
 }
 _REASONS |= dict.fromkeys(("AccessDenied", "SignatureDoesNotMatch", "InvalidAccessKeyId"), _REASONS["403"])
 _REASONS |= dict.fromkeys(("NoSuchKey", "NotFound"), _REASONS["404"])
-_REASONS |= dict.fromkeys(("ConnectTimeoutError", "ReadTimeoutError"), _REASONS["EndpointConnectionError"])
+_LOST = ("ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError", "HTTPClientError")
+_REASONS |= dict.fromkeys(_LOST, _REASONS["EndpointConnectionError"])
 
 
 @dataclass(frozen=True)
@@ -172,6 +195,183 @@ def remove(uri: str) -> None:
         _client().delete_object(Bucket=bucket, Key=key)
 
 
+def local_folder(place: str | Path) -> Path:
+    """A folder as a local path: itself, or a copy of what lies below an address, fetched once and kept in the cache.
+
+    The copy is known by what the listing says (names, sizes, versions), so what has changed there is fetched again. It
+    appears whole or not at all; files that were fetched before a call was killed are not fetched again. Processes that
+    want the same folder at the same time wait for the one that fetches it.
+
+    Args:
+        place: A local path, which is given back as it is, or an address.
+
+    Raises:
+        MtclarError: Nothing is there, a name would lead out of the folder, or a file cannot be fetched.
+    """
+    if not is_remote(place):
+        return Path(place)
+    uri = str(place).rstrip("/")
+    files = list_files(uri)
+    if not files:
+        raise MtclarError(f"{uri}: there is no file below this address; check the bucket and the prefix.")
+    wanted = {
+        file.uri: _below(file.uri.removeprefix(uri).lstrip("/") or PurePosixPath(uri).name, uri) for file in files
+    }
+    said = "".join(f"{file.uri} {file.size} {file.etag}\n" for file in files)
+    kept = cache_root() / "s3" / hashlib.sha256(said.encode()).hexdigest()
+    fetching = kept.with_name(f"{kept.name}.fetching")
+    try:
+        with locked(kept.parent / "locks" / kept.name):
+            if not kept.is_dir():
+                missing = [file for file in files if not _has(fetching / wanted[file.uri], file.size)]
+                _each(lambda file: _fetch(file, fetching / wanted[file.uri]), missing)
+                ours = {fetching / name for name in wanted.values()}
+                for path in [path for path in fetching.rglob("*") if path.is_file() and path not in ours]:
+                    path.unlink()  # what a killed process was writing
+                os.replace(fetching, kept)
+        os.utime(kept)  # used just now
+    except OSError as error:
+        raise unwritable(kept, error) from error
+    return kept
+
+
+@contextmanager
+def written_folder(place: str | Path, *, known_by: str, put: bool = True) -> Iterator[Path]:
+    """A local folder to write into, which is put at an address when the block ends; of a local path itself.
+
+    The file `known_by` is taken away there before anything else changes and put last, so nobody takes a mixture of two
+    outputs for one. What else lay there and is not written again is removed. After an error nothing is changed there.
+
+    Args:
+        place: A local path or an address.
+        known_by: A file that every such output has.
+        put: False for a process that only helps the one that writes.
+
+    Raises:
+        MtclarError: What lies there is somebody else's, or it cannot be written.
+    """
+    if not is_remote(place):
+        yield Path(place)
+        return
+    uri = str(place).rstrip("/")
+    before = list_files(uri)
+    if before and not any(file.uri == join(uri, known_by) for file in before):
+        raise MtclarError(
+            f"{uri}: there are files and no {known_by}, so it is not an earlier output; choose another --out."
+        )
+    with scratch("out") as folder:
+        yield folder / "out"
+        if put:
+            _put(folder / "out", uri, known_by, before)
+
+
+def _put(folder: Path, uri: str, known_by: str, before: Iterable[RemoteFile]) -> None:
+    """Puts all files of a folder, the one it is known by last."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not (folder / known_by).is_file():
+        raise MtclarError(f"{uri}: nothing was put there, for {known_by} was not written.")
+    remove(join(uri, known_by))
+    last = [path for path in files if path == folder / known_by]
+    for group in ([path for path in files if path not in last], last):
+        _each(lambda path: upload(path, join(uri, path.relative_to(folder).as_posix())), group)
+    ours = {join(uri, path.relative_to(folder).as_posix()) for path in files}
+    _each(lambda file: remove(file.uri), [file for file in before if file.uri not in ours])
+
+
+def _each(call: Any, items: Iterable[Any]) -> None:
+    """Calls for each item, several at a time; the first error is raised when those that have begun are done."""
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        done = [threads.submit(call, item) for item in items]
+        try:
+            for each in done:
+                each.result()
+        except BaseException:
+            for each in done:
+                each.cancel()
+            raise
+
+
+def _fetch(file: RemoteFile, path: Path) -> None:
+    """One file of a folder, to its place: a large one in parts, a small one by one request."""
+    if file.size > SMALL:
+        os.replace(download(file.uri, path.parent), path)
+        return
+    bucket, key = split(file.uri)
+    with _said(file.uri):
+        for turn in range(TRIES):
+            try:
+                answer = _client().get_object(Bucket=bucket, Key=key)
+                data = answer["Body"].read()
+                break
+            except Exception as error:  # a body cut short, which botocore does not ask for again
+                if turn == TRIES - 1 or type(error).__name__ not in _CUT:
+                    raise
+                time.sleep(random.uniform(0, 0.1 * 2**turn))  # noqa: S311 - no secret
+    sha256 = answer["Metadata"].get("sha256")
+    if len(data) != file.size or (sha256 and sha256 != hashlib.sha256(data).hexdigest()):
+        raise MtclarError(f"{file.uri}: did not arrive as it was put, or changed meanwhile; try again.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
+    beside.write_bytes(data)
+    os.replace(beside, path)
+
+
+def _has(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
+
+
+def _below(name: str, uri: str) -> str:
+    """A name as a path below a folder.
+
+    Raises:
+        MtclarError: It would lead elsewhere.
+    """
+    parts = name.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\0" in name:
+        raise MtclarError(f"{uri}: the file '{name}' has a name that is no path below a folder; rename it.")
+    return name
+
+
+class RemoteReader(io.RawIOBase):
+    """A file on S3 to read from anywhere in it, for what needs a few bytes of a large one.
+
+    Raises:
+        MtclarError: It is not there or cannot be read.
+    """
+
+    def __init__(self, uri: str) -> None:
+        head = _head(uri)
+        if head is None:
+            raise MtclarError(f"{uri}: {_REASONS['404']}.")
+        self.uri, self.size, self._etag, self._at = uri, int(head["ContentLength"]), head["ETag"], 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), self.size - self._at)
+        if wanted <= 0:
+            return 0
+        bucket, key = split(self.uri)
+        with _said(self.uri):
+            part = f"bytes={self._at}-{self._at + wanted - 1}"
+            data = _client().get_object(Bucket=bucket, Key=key, Range=part, IfMatch=self._etag)["Body"].read()
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
 @contextmanager
 def local(place: str | Path) -> Iterator[Path]:
     """A file as a local path: itself, or a copy in a temporary folder that is gone when the block ends.
@@ -200,7 +400,11 @@ def _client() -> Any:
         from botocore.config import Config
     except ImportError as error:
         raise MtclarError("addresses with s3:// need the package boto3: pip install 'mtclar[s3]'.") from error
-    return boto3.session.Session().client("s3", config=Config(connect_timeout=10))
+    retries: dict[str, Any] = {"mode": "standard"}
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        retries["total_max_attempts"] = TRIES
+    config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=retries, max_pool_connections=32)
+    return boto3.session.Session().client("s3", config=config)
 
 
 def _head(uri: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ def crop(
 
     from components.door import Logged, opened, stamp, told
     from mtclar.steps import crop as step
+    from mtclar.storage import local_folder
 
-    told(step.run(opened("crop", settings), data=Path(data), out=Path(faces.path), progress=Logged()))
+    told(step.run(opened("crop", settings), data=local_folder(data), out=Path(faces.path), progress=Logged()))
     stamp(faces, Path(faces.path), listing=listing)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -86,14 +85,6 @@ def keep_features(features: Features, *, most_gb: float, folder: Path | None = N
     with suppress(MtclarError, OSError):
         write_features(features, folder / f"{key}{SUFFIX}")
         _shrink(folder, most_gb * 1e9)
-
-
-def clear_cache(folder: Path | None = None) -> int:
-    """Removes all that is kept; returns how many features files that were."""
-    folder = folder or cache_folder()
-    files = list(folder.glob(f"*{SUFFIX}"))
-    shutil.rmtree(folder, ignore_errors=True)
-    return len(files)
 
 
 def known_sha256(video: Video, folder: Path | None = None) -> str:

@@ -12,6 +12,7 @@ from mtclar.report.card_tables import table
 from mtclar.serving import Bundle
 from mtclar.serving.default import NAME, bundle_cache, default_bundle
 from mtclar.settings import RegisterSettings
+from mtclar.storage import local_folder
 
 if TYPE_CHECKING:
     from mtclar.features.extract import Predictor
@@ -28,7 +29,8 @@ def open_model(model: Path | str, registry: RegisterSettings | None, *, threads:
     """Opens the model that a user names.
 
     Args:
-        model: `default` for the one that ships, a bundle's folder, or `models:/NAME@ALIAS` of the registry.
+        model: `default` for the one that ships, a bundle's folder or its address on S3, or `models:/NAME@ALIAS` of the
+            registry.
         registry: The section `register` of params.yaml, to look `models:/` up.
         threads: Threads of ONNX Runtime; 0 lets it choose.
 
@@ -38,7 +40,7 @@ def open_model(model: Path | str, registry: RegisterSettings | None, *, threads:
     if model == NAME:
         return Bundle.load(default_bundle(), threads=threads)
     if not str(model).startswith("models:/"):
-        return Bundle.load(Path(model), threads=threads)
+        return Bundle.load(local_folder(model), threads=threads)
     if registry is None:
         raise MtclarError(f"{model}: a model of the registry needs the section 'register' of params.yaml.")
     try:

@@ -7,6 +7,7 @@ listed at the end; what the others came to is kept.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -250,12 +251,13 @@ def _lengths(sources: Sequence[Source]) -> list[float]:
 
 def _seconds(place: str) -> float:
     """What the container says; 0 where it says nothing or cannot be opened, which is told when its turn comes."""
-    if storage.is_remote(place) or not Path(place).is_file():
+    if not storage.is_remote(place) and not Path(place).is_file():
         return 0.0
     try:
-        with av.open(place) as container:
+        file = io.BufferedReader(storage.RemoteReader(place), 1 << 16) if storage.is_remote(place) else place
+        with av.open(file, "r") as container:
             return float(container.duration or 0) / av.time_base
-    except (av.FFmpegError, OSError, ValueError):
+    except (av.FFmpegError, OSError, ValueError):  # among them ours
         return 0.0
 
 

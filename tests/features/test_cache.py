@@ -7,7 +7,7 @@ import pytest
 from make_video import write_video
 from toy_features import toy_features
 
-from mtclar.features.cache import cache_folder, clear_cache, find_features, keep_features, key_of, known_sha256
+from mtclar.features.cache import cache_folder, find_features, keep_features, key_of, known_sha256
 from mtclar.features.file import write_features
 from mtclar.video import open_video
 
@@ -54,8 +54,6 @@ def test_beyond_its_bound_the_least_recently_used_are_removed(tmp_path):
     keep_features(features("dd" * 32), most_gb=2.5 * size / 1e9, folder=tmp_path)
     there = [name for name in [*names, "dd" * 32] if find_features(name, features().identity, folder=tmp_path)]
     assert there == [names[0], "dd" * 32]
-    assert clear_cache(tmp_path) == 2
-    assert not tmp_path.exists()
 
 
 def test_no_gigabytes_are_no_cache_and_one_that_cannot_be_written_is_no_failure(tmp_path):
