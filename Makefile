@@ -20,7 +20,7 @@ BUNDLE := artifacts/export
 EVALUATION := artifacts/evaluate
 REAL := artifacts/real
 
-.PHONY: help demo test test-all test-images bench lint lock ship weights images clean
+.PHONY: help demo test test-all test-images test-cluster bench lint lock ship weights images clean
 
 help:
 	@echo "make demo      install, pull the sample, run the line, label the sample's videos, show the result"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench     how fast things are on this machine"
 	@echo "make lint      format, lint and type check"
 	@echo "make images    build the container images of this commit; make test-images tries them"
+	@echo "make test-cluster  the manifests and images on the cluster that KUBECONFIG names"
 	@echo "make ship      make BUNDLE the model that ships, with the card of its EVALUATION and its test on REAL faces"
 	@echo "make weights   make the graphs of the face detectors again, from the packages that carry their weights"
 	@echo "make lock      resolve the newest versions and write requirements.lock"
@@ -75,6 +76,9 @@ weights: $(VENV)/.installed
 
 images:
 	@infra/images/build.sh
+
+test-cluster: $(VENV)/.installed
+	$(BIN)/python -m pytest tests/cluster
 
 test-images: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/infra/test_images.py
