@@ -126,7 +126,7 @@ def _log_model(mlflow: Any, bundle: Bundle) -> Any:
                 code_paths=[str(_package(folder / "mtclar"))],
                 signature=_signature(),
                 input_example=_example(bundle),
-                pip_requirements=_requirements(),
+                pip_requirements=_requirements(mlflow.__version__),
             )
     finally:
         for logger, level in zip(loggers, levels, strict=True):
@@ -166,8 +166,12 @@ def _package(folder: Path) -> Path:
     return folder
 
 
-def _requirements() -> list[str]:
-    """The packages that labelling needs, each at the version that is installed here; and what MLflow needs to serve."""
+def _requirements(mlflow_version: str) -> list[str]:
+    """The packages that labelling needs, each at the version that is installed here; and what MLflow needs to serve.
+
+    Args:
+        mlflow_version: The version here, which images install as mlflow-skinny.
+    """
     names = [re.match(r"[\w.-]+", line) for line in metadata.requires("mtclar") or () if "extra ==" not in line]
     found = sorted(name[0] for name in names if name)
-    return [f"{name}=={metadata.version(name)}" for name in (*found, "mlflow")]
+    return [*(f"{name}=={metadata.version(name)}" for name in found), f"mlflow=={mlflow_version}"]
