@@ -26,13 +26,11 @@ from mtclar.errors import MtclarError, brief, public
 from mtclar.revision import git_revision
 from mtclar.settings import Settings
 from mtclar.storage import is_remote
-from pipelines import labelling, training
 from pipelines.compiled import write_ir
-from pipelines.run import arguments
+from pipelines.run import PIPELINES, arguments
 
 TOKEN_VARIABLE = "KF_TOKEN"  # noqa: S105 - the name of a variable
 UI_VARIABLE = "KF_PIPELINES_UI_ENDPOINT"
-PIPELINES = {"training": training.NAME, "labelling": labelling.NAME}
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"})
 _EQUALS = "EQUALS"
 
@@ -124,7 +122,7 @@ class Cluster:
         given = _readable(name, settings, data, out)
         pipeline_id, version, version_id = self._version(name, settings)
         body = api.V2beta1Run(
-            display_name=f"{PIPELINES[name]} {version}",
+            display_name=f"{PIPELINES[name].NAME} {version}",
             experiment_id=self._experiment(experiment),
             pipeline_version_reference=api.V2beta1PipelineVersionReference(
                 pipeline_id=pipeline_id, pipeline_version_id=version_id
@@ -150,7 +148,7 @@ class Cluster:
         given, times = _readable(name, settings, data, out), _six_fields(cron)
         pipeline_id, version, version_id = self._version(name, settings)
         body = api.V2beta1RecurringRun(
-            display_name=f"{PIPELINES[name]} {version} ({cron})",
+            display_name=f"{PIPELINES[name].NAME} {version} ({cron})",
             experiment_id=self._experiment(experiment),
             namespace=self.namespace,
             pipeline_version_reference=api.V2beta1PipelineVersionReference(
@@ -217,7 +215,7 @@ class Cluster:
 
     def _version(self, name: str, settings: Settings) -> tuple[str, str, str]:
         """Ids of the pipeline and of the version that `settings` make, and the version's name; uploaded if need be."""
-        title = PIPELINES[name]
+        title = PIPELINES[name].NAME
         with scratch("pipeline") as folder:
             file = write_ir(folder, name, settings)
             version = f"{git_revision()[:12]}-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}"

@@ -5,29 +5,32 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from components.image import check_images
-from mtclar.errors import MtclarError, brief, nearest
+from mtclar.errors import MtclarError, nearest
 from mtclar.registry import tracking
 from mtclar.registry.versions import CHALLENGER, CHAMPION, Version, of_alias
 from mtclar.serving import Bundle
 from mtclar.settings import Settings
+from pipelines import containers as engine
 from pipelines import labelling, training
-from pipelines.placing import USER
 
 log = logging.getLogger(__name__)
 
-NAMES = ("training", "labelling")
+PIPELINES = {"training": training, "labelling": labelling}
+NAMES = tuple(PIPELINES)
 _UNRESOLVED = "Could not resolve CEL parameter"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_MISTAKE = re.compile(r"\s*mtclar\.errors\.\w+: (.+)")
+_BEGINS = re.compile(r"Executing task '(.+?)'")
+_ENDS = re.compile(r"Task '(.+?)' finished with status")
+_MISTAKE = re.compile(r"\s*((?:\w+\.)*[A-Z]\w*): (.+)")
+"""The last line of a traceback; those before it are files and code, where no name in capitals stands before a colon."""
 
 
 def run_here(name: str, *, settings: Settings, data: Path, root: Path, containers: bool = False) -> str:
@@ -56,86 +59,41 @@ def run_here(name: str, *, settings: Settings, data: Path, root: Path, container
         raise MtclarError(f"{data}: no such data; give a folder with --data.")
     run_root, uri = Path(root).absolute(), tracking.store_uri(settings.register_)
     data = data.absolute()
+    environment = {}
+    runner: Any = local.SubprocessRunner(use_venv=False)
     if containers:
-        check_images()
-        uri = _store_below(run_root, uri)
-    given = arguments(name, settings, str(_brought(data, run_root / "data") if containers else data))
+        arguments(name, settings, "")  # before anything is copied
+        runner, uri = engine.runner(run_root, settings), engine.store_below(run_root, uri)
+        data, environment = engine.brought(data, run_root), engine.keys(uri)
+    given = arguments(name, settings, str(data))
     register = settings.register_.model_copy(update={"tracking_uri": uri})
     settings = settings.model_copy(update={"register_": register})
     with _watched() as unresolved, warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*non-Python base image.*")
-        pipeline = build(name, settings, environment={"MLFLOW_TRACKING_URI": uri})
+        pipeline = build(name, settings, environment={**environment, "MLFLOW_TRACKING_URI": uri})
         local.init(
-            _containers(run_root) if containers else local.SubprocessRunner(use_venv=False),
+            runner,
             pipeline_root=str(run_root),
             workspace_root=str(run_root / "workspace"),
             raise_on_error=True,
         )
-        before = _left(run_root, name)
-        heard = _Log(sys.stdout)
+        before, runs = _left(run_root, name), set(_runs(run_root, name))
+        heard, failure = _Log(sys.stdout), None
         try:
             with redirect_stdout(cast(TextIO, heard)):
                 pipeline(**given)
-        except RuntimeError as error:
-            reason = _COLOUR.sub("", " ".join(str(error).split())).rstrip(".")
-            raise MtclarError(f"pipeline {name}: {reason}; {heard.mistake or 'its log says why.'}") from error
+        except (RuntimeError, ValueError) as error:  # the second where a result is missing of what seemed to succeed
+            failure = error
+        if stopped := heard.without_result(set(_runs(run_root, name)) - runs):
+            raise MtclarError(f"pipeline {name}: the task '{stopped[0]}' failed; {heard.why(stopped[0])}") from failure
+        if failure:
+            reason = _COLOUR.sub("", " ".join(str(failure).split())).rstrip(".")
+            raise MtclarError(f"pipeline {name}: {reason}; its log says why.") from failure
         if unresolved:
             raise MtclarError(f"pipeline {name}: a branch was skipped in silence ({unresolved[0]}).")
         made = _left(run_root, name) - before
         with _environment(MLFLOW_TRACKING_URI=uri):
             return _promoted(settings, made) if name == "training" else _labelled(made)
-
-
-def _containers(root: Path) -> Any:
-    """Runs tasks in containers, as the user who calls, or as the images' own where root calls.
-
-    Raises:
-        MtclarError: No container engine answers.
-    """
-    from kfp import local
-
-    try:
-        import docker
-
-        docker.from_env().ping()
-    except Exception as error:  # docker's own, requests' and the missing package
-        raise MtclarError(f"no container engine answers ({brief(error)}); start Docker, or use --local.") from None
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "workspace").mkdir(exist_ok=True)
-    user, group = os.getuid(), os.getgid()
-    if user == 0:
-        user = group = USER
-        for folder in (root, root / "workspace"):
-            os.chown(folder, user, group)
-    return local.DockerRunner(user=f"{user}:{group}", network_mode="host")
-
-
-def _brought(data: Path, folder: Path) -> Path:
-    """The data below the folder that containers see: linked where that goes, else copied."""
-    place = folder / data.name
-    if place.exists():
-        shutil.rmtree(place)
-
-    def bring(source: str, target: str) -> None:
-        try:
-            os.link(source, target)
-        except OSError:
-            shutil.copyfile(source, target)
-
-    if data.is_dir():
-        shutil.copytree(data, place, copy_function=bring)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        bring(str(data), str(place))
-    return place
-
-
-def _store_below(root: Path, uri: str) -> str:
-    """The registry's address as containers reach it: a file elsewhere than below `root` gives way to one there."""
-    if not uri.startswith(tracking.SQLITE) or Path(uri.removeprefix(tracking.SQLITE)).is_relative_to(root):
-        return uri
-    log.warning("containers do not see %s; this run keeps its registry in %s.", uri, root / "mlflow.db")
-    return f"{tracking.SQLITE}{root / 'mlflow.db'}"
 
 
 def build(name: str, settings: Settings, *, environment: Mapping[str, str] | None = None) -> Any:
@@ -146,7 +104,7 @@ def build(name: str, settings: Settings, *, environment: Mapping[str, str] | Non
         settings: All of params.yaml.
         environment: For a run on this machine, variables of its tasks; None for one on a cluster.
     """
-    return {"training": training, "labelling": labelling}[name].build(settings, environment=environment)
+    return PIPELINES[name].build(settings, environment=environment)
 
 
 def arguments(name: str, settings: Settings, data: str) -> dict[str, Any]:
@@ -160,6 +118,11 @@ def arguments(name: str, settings: Settings, data: str) -> dict[str, Any]:
     if name == "labelling":
         return {"videos": f"{data}/videos", "anchors": f"{data}/anchors.csv"}
     return {"data": data}
+
+
+def _runs(root: Path, name: str) -> Iterator[Path]:
+    """Folders of the runs of that pipeline."""
+    return root.glob(f"{PIPELINES[name].NAME}-*/")
 
 
 def _left(root: Path, name: str) -> set[Path]:
@@ -194,15 +157,41 @@ def _labelled(folders: set[Path]) -> str:
 
 
 class _Log:
-    """The log of the tasks on its way to where it goes; keeps the sentence by which the last one ended."""
+    """The log of the tasks on its way to where it goes; keeps which began, and by which sentence one ended."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self.mistake = stream, ""
+        self._stream, self._line = stream, ""
+        self._began: list[str] = []
+        self._in_trace, self._mistake = False, ""
+        self._said: dict[str, str] = {}
 
     def write(self, text: str) -> int:
-        if found := _MISTAKE.match(text):
-            self.mistake = found[1].strip()
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            self._hear(_COLOUR.sub("", line))
         return self._stream.write(text)
+
+    def why(self, task: str) -> str:
+        """The sentence by which the task ended."""
+        return self._said.get(task, "its log says why.")
+
+    def without_result(self, runs: set[Path]) -> list[str]:
+        """Tasks that began and did not write what every task writes at its end."""
+        done = Counter(file.parent.name for run in runs for file in run.glob("**/executor_output.json"))
+        return list(Counter(self._began) - done)
+
+    def _hear(self, line: str) -> None:
+        if found := _BEGINS.search(line):
+            self._began.append(found[1])
+            self._in_trace, self._mistake = False, ""
+        elif found := _ENDS.search(line):
+            if self._mistake:
+                self._said.setdefault(found[1], self._mistake)
+        elif "Traceback (most recent call last)" in line:
+            self._in_trace = True
+        elif self._in_trace and (found := _MISTAKE.fullmatch(line)):
+            self._mistake = found[2] if found[1].startswith("mtclar.errors.") else f"{found[1]}: {found[2]}"
+            self._in_trace = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)

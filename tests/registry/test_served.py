@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from toy_bundle import toy_bundle
 
 import mtclar
 from mtclar.registry import tracking
-from mtclar.registry.register import register_bundle
+from mtclar.registry.register import _requirements, register_bundle
 from mtclar.serving import Bundle
 from mtclar.settings import RegisterSettings
 
@@ -211,6 +212,18 @@ def test_what_the_model_requires_is_public_and_exact(store: RegisterSettings) ->
     assert model.saved_input_example_info is not None
     assert [column.name for column in model.signature.inputs] == ["image", "video", "name", "anchors"]
     assert not list(folder.rglob("*.pkl"))
+
+
+def test_a_model_can_be_registered_where_mlflow_is_there_without_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = metadata.version
+
+    def version(name: str) -> str:
+        if name == "mlflow":  # as in the images, which hold mlflow-skinny
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert "mlflow==3.17.1" in _requirements("3.17.1")
 
 
 def test_the_run_and_the_version_say_what_they_are_and_from_which_training(tmp_path: Path) -> None:
