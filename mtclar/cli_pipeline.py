@@ -5,6 +5,7 @@ Like mtclar/cli.py this module imports nothing heavy before a verb asks for it.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -209,12 +210,26 @@ def _facts(settings: Settings, **more: str) -> None:
     """What the run will be run with."""
     from pipelines.placing import facts
 
-    known = {**more, **facts(settings)}
+    known = {**more, **facts(settings), "changed": _changed(settings)}
     width = max(map(len, known))
     for name, value in known.items():
         lines = [f"{task}: {needs}" for task, needs in value.items()] if isinstance(value, dict) else [str(value)]
         for number, line in enumerate(lines):
             typer.echo(f"{name if number == 0 else '':<{width}}  {line}")
+
+
+def _changed(settings: Settings) -> dict[str, str]:
+    """The settings that are not as params.yaml has them, and how they are there."""
+    from mtclar.settings import load_settings
+
+    usual = load_settings().model_dump(mode="json", by_alias=True)
+    given = settings.model_dump(mode="json", by_alias=True)
+    return {
+        f"{section}.{name}": f"{json.dumps(value)} (params.yaml: {json.dumps(usual[section][name])})"
+        for section, values in given.items()
+        for name, value in values.items()
+        if value != usual[section][name]
+    }
 
 
 def _show(state: RunState) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from components.image import check_images
-from mtclar.errors import MtclarError, brief
+from mtclar.errors import MtclarError, brief, public
 from mtclar.registry import tracking
 from mtclar.settings import Settings
 from pipelines.placing import USER
@@ -100,7 +100,11 @@ def _check_engine() -> None:
         client = docker.from_env()
         client.ping()
     except Exception as error:  # docker's own, requests' and the missing package
-        raise MtclarError(f"no container engine answers ({brief(error)}); start Docker, or use --local.") from None
+        place = public(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+        why = " (permission denied)" if "Permission" in str(error) else ""
+        raise MtclarError(
+            f"{place}: no container engine answers{why}; start Docker, set DOCKER_HOST, or use --local."
+        ) from None
     with closing(client):
         for variable, image in check_images().items():
             try:

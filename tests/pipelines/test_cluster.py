@@ -66,12 +66,22 @@ def test_the_command_prints_what_the_run_is_run_with_and_where_to_see_it(
     server: KfpApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["pipeline", "submit", "training", "--host", server.host, "--data", "s3://bucket/data", "--gpus", "4"]
+    arguments += ["--set", "train.epochs=3"]
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    for words in ("mtclar_image ", "mtclar_gpu_image ", "s3://bucket/data", "gpus ", "train: 4 CPU, 16Gi, 72 h"):
+    for words in (
+        "mtclar_image ",
+        "mtclar_gpu_image ",
+        "s3://bucket/data",
+        "gpus ",
+        "train: 4 CPU, 16Gi, 72 h",
+        "changed ",
+    ):
         assert words in said
+    assert "train.epochs: 3 (params.yaml: 8)" in said
+    assert "pipeline.gpus: 4 (params.yaml: 0)" in said
     assert said.splitlines()[-1] == f"Run run-0: {server.host}/#/runs/details/run-0"
     ((_, ir),) = server.versions.values()
     assert "resourceCount: '4'" in ir.decode()
