@@ -6,7 +6,6 @@ and their models are `kfp_server_api`'s.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -23,10 +22,9 @@ from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, Tim
 
 from mtclar.data.whole import scratch
 from mtclar.errors import MtclarError, brief, public
-from mtclar.revision import git_revision
 from mtclar.settings import Settings
 from mtclar.storage import is_remote
-from pipelines.compiled import write_ir
+from pipelines.compiled import version_name, write_ir
 from pipelines.run import PIPELINES, arguments
 
 TOKEN_VARIABLE = "KF_TOKEN"  # noqa: S105 - the name of a variable
@@ -218,7 +216,7 @@ class Cluster:
         title = PIPELINES[name].NAME
         with scratch("pipeline") as folder:
             file = write_ir(folder, name, settings)
-            version = f"{git_revision()[:12]}-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}"
+            version = version_name(file)
             found = self._ask(
                 "",
                 self._pipelines.pipeline_service_list_pipelines,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ def write_ir(out: Path, name: str, settings: Settings) -> Path:
     return path
 
 
+def version_name(ir: Path) -> str:
+    """The name of a version of a pipeline: the revision of the code, and a hash of the compiled pipeline."""
+    return f"{git_revision()[:12]}-{hashlib.sha256(ir.read_bytes()).hexdigest()[:8]}"
+
+
 def write_all(
     out: Path, settings: Settings, *, namespace: str = "", nodes: int = 0, places: dict[str, str] | None = None
 ) -> list[Path]:
@@ -70,10 +76,10 @@ def write_all(
 
 
 def _resources(ir: Path, namespace: str) -> list[dict[str, Any]]:
-    """A Pipeline and its PipelineVersion, named by the revision of the code."""
+    """A Pipeline and its PipelineVersion. A server refuses to change what a version holds, so its name goes by that."""
     spec, *platform = yaml.safe_load_all(ir.read_text(encoding="utf-8"))
     name = spec["pipelineInfo"]["name"]
-    version = f"{name}-{git_revision()[:12]}".removesuffix("-")
+    version = f"{name}-{version_name(ir)}"
     kind = "pipelines.kubeflow.org/v2beta1"
     description = spec["pipelineInfo"].get("description", "")
     return [

@@ -86,6 +86,17 @@ def test_the_training_job_starts_a_process_a_gpu_on_every_machine(written: dict)
     assert spec["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_other_settings_make_another_version_and_the_same_ones_the_same(tmp_path: Path, written: dict) -> None:
+    def name(gpus: int) -> str:
+        write_all(tmp_path, load_settings(overrides=[f"pipeline.gpus={gpus}"]), namespace="team")
+        _, version = yaml.safe_load_all((tmp_path / "training-resources.yaml").read_text())
+        return str(version["metadata"]["name"])
+
+    same = written["training-resources.yaml"][1]["metadata"]["name"]
+    assert name(8) == same
+    assert name(1) != same
+
+
 def test_several_machines_need_addresses_that_all_of_them_reach(tmp_path: Path) -> None:
     for places in ({}, PLACES | {"pairs": "artifacts/pair"}):
         with pytest.raises(MtclarError, match="several machines need an address that all of them reach"):
