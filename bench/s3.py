@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
 
-LARGE_MB, SMALL, SMALL_KB, ROUNDS = 64, 300, 20, 3
+LARGE_MB, SMALL, SMALL_KB, ROUNDS = 64, 500, 20, 3
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def measure(folder: Path, bucket: str) -> None:
     """Puts and fetches a large file and a folder of small ones by both ways in turn; prints the fastest of each."""
     import boto3
 
-    from mtclar import storage
+    from mtclar import remote, storage
 
     plain = boto3.client("s3")
     large, many = folder / "large.bin", folder / "many"
@@ -54,7 +54,7 @@ def measure(folder: Path, bucket: str) -> None:
         return result
 
     def ours_put(uri: str) -> None:
-        with storage.written_folder(uri, known_by="store.json") as out:
+        with remote.written_folder(uri, known_by="store.json") as out:
             many_copy = out
             many_copy.mkdir()
             for path in many.iterdir():
@@ -78,7 +78,7 @@ def measure(folder: Path, bucket: str) -> None:
             raise SystemExit("the file did not come back as it was put")
         clock("small put, ours", ours_put, f"s3://{bucket}/many-ours-{turn}")
         clock("small put, plain", plain_put, f"many-plain-{turn}")
-        clock("small fetch, ours", storage.local_folder, f"s3://{bucket}/many-ours-{turn}")
+        clock("small fetch, ours", remote.local_folder, f"s3://{bucket}/many-ours-{turn}")
         clock("small fetch, plain", plain_fetch, f"many-plain-{turn}", folder / f"many-{turn}")
     best = {what: min(found) for what, found in times.items()}
     for what, size in (("large", f"{LARGE_MB} MB"), ("small", f"{SMALL} files of {SMALL_KB} kB")):

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mtclar import __version__
-from mtclar.cli_models import fetched_folder, models, promote
+from mtclar.cli_models import models, promote
 from mtclar.cli_pipeline import pipeline
 from mtclar.errors import MtclarError, PartialFailureError
-from mtclar.storage import written_folder
+from mtclar.remote import local_folder, shown, written_folder
+from mtclar.storage import join
 
 if TYPE_CHECKING:
     from mtclar.progress import Progress
@@ -74,29 +75,14 @@ AnchorClock = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do again what was done before.")]
-Faces = Annotated[
-    Path,
-    typer.Option(
-        "--faces", parser=fetched_folder, help="Faces store that 'mtclar crop' wrote, here or on S3.", metavar="DIR"
-    ),
-]
-Pairs = Annotated[
-    Path,
-    typer.Option(
-        "--pairs", parser=fetched_folder, help="Folder that 'mtclar pair' wrote, here or on S3.", metavar="DIR"
-    ),
-]
+_S3 = "here or on S3"
+Faces = Annotated[str, typer.Option("--faces", help=f"Faces store that 'mtclar crop' wrote, {_S3}.", metavar="DIR")]
+Pairs = Annotated[str, typer.Option("--pairs", help=f"Folder that 'mtclar pair' wrote, {_S3}.", metavar="DIR")]
 Checkpoint = Annotated[
-    Path,
-    typer.Option(
-        "--checkpoint", parser=fetched_folder, help="Folder that 'mtclar train' wrote, here or on S3.", metavar="DIR"
-    ),
+    str, typer.Option("--checkpoint", help=f"Folder that 'mtclar train' wrote, {_S3}.", metavar="DIR")
 ]
 Evaluation = Annotated[
-    Path,
-    typer.Option(
-        "--evaluation", parser=fetched_folder, help="Folder that 'mtclar evaluate' wrote, here or on S3.", metavar="DIR"
-    ),
+    str, typer.Option("--evaluation", help=f"Folder that 'mtclar evaluate' wrote, {_S3}.", metavar="DIR")
 ]
 
 
@@ -155,16 +141,22 @@ def _written(
     out: str, known_by: str, quiet: bool, *, put: bool = True
 ) -> Iterator[tuple[Path, Callable[[object], None]]]:
     """A folder to write, here or on S3, and what to call with the result, which is said when the folder is there."""
-    said: list[str] = []
+    said: list[object] = []
     with written_folder(out, known_by=known_by, put=put) as folder:
-        yield folder, lambda result: said.append(str(result).replace(str(folder), out))
+        yield folder, said.append
     for words in said:
         _say(quiet, words)
 
 
+def _here(place: str, quiet: bool) -> Path:
+    """A folder that a command reads: itself, or fetched from S3."""
+    with _progress(quiet) as progress:
+        return local_folder(place, progress=progress)
+
+
 def _say(quiet: bool, words: object) -> None:
     if not quiet:
-        typer.echo(str(words))
+        typer.echo(shown(str(words)))
 
 
 def _version(asked: bool) -> None:
@@ -224,7 +216,7 @@ def sample(
 
 @app.command()
 def synthesize(
-    out: Out,
+    out: Place,
     people: Annotated[int | None, typer.Option(help="How many people.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed; the same seed makes the same faces.")] = None,
     artist: Annotated[str | None, typer.Option(help="rendered or drawn.")] = None,
@@ -245,16 +237,13 @@ def synthesize(
     settings = _settings(params, [*(overrides or []), *extra]).synthesize
     from mtclar.steps import synthesize as step
 
-    with _progress(quiet) as progress:
-        result = step.run(settings, out=out, face_model=face_model, progress=progress)
-    _say(quiet, result)
+    with _progress(quiet) as progress, _written(out, "synthesis.parquet", quiet) as (folder, done):
+        done(step.run(settings, out=folder, face_model=face_model, progress=progress))
 
 
 @app.command()
 def crop(
-    data: Annotated[
-        Path, typer.Option(parser=fetched_folder, help="Folder of the data set, here or on S3.", metavar="DIR")
-    ],
+    data: Annotated[str, typer.Option(help=f"Folder of the data set, {_S3}.", metavar="DIR")],
     out: Place,
     params: Params = None,
     overrides: Set = None,
@@ -268,16 +257,16 @@ def crop(
     from mtclar.steps import crop as step
 
     with _progress(quiet) as progress, _written(out, "store.json", quiet) as (folder, done):
-        done(step.run(settings, data=data, out=folder, progress=progress))
+        done(step.run(settings, data=_here(data, quiet), out=folder, progress=progress))
 
 
 @app.command()
 def split(
     faces: Annotated[
-        list[Path],
-        typer.Option("--faces", help="Faces store that 'mtclar crop' wrote; may be repeated.", metavar="DIR"),
+        list[str],
+        typer.Option("--faces", help=f"Faces store that 'mtclar crop' wrote, {_S3}; may be repeated.", metavar="DIR"),
     ],
-    out: Out,
+    out: Place,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
@@ -289,7 +278,8 @@ def split(
     settings = _settings(params, overrides).split
     from mtclar.steps import split as step
 
-    _say(quiet, step.run(settings, faces=faces, out=out))
+    with _written(out, "store.json", quiet) as (folder, done):
+        done(step.run(settings, faces=[_here(store, quiet) for store in faces], out=folder))
 
 
 @app.command()
@@ -302,16 +292,13 @@ def validate(faces: Faces, out: Place, params: Params = None, overrides: Set = N
     from mtclar.steps import validate as step
 
     with _written(out, "verdict.json", quiet) as (folder, done):
-        done(step.run(settings, faces=faces, out=folder))
+        done(step.run(settings, faces=_here(faces, quiet), out=folder))
 
 
 @app.command()
 def pair(
     faces: Faces,
-    verdict: Annotated[
-        Path,
-        typer.Option(parser=fetched_folder, help="Folder that 'mtclar validate' wrote, here or on S3.", metavar="DIR"),
-    ],
+    verdict: Annotated[str, typer.Option(help=f"Folder that 'mtclar validate' wrote, {_S3}.", metavar="DIR")],
     out: Place,
     params: Params = None,
     overrides: Set = None,
@@ -325,7 +312,7 @@ def pair(
     from mtclar.steps import pair as step
 
     with _written(out, "pairs.parquet", quiet) as (folder, done):
-        done(step.run(settings, faces=faces, verdict=verdict, out=folder))
+        done(step.run(settings, faces=_here(faces, quiet), verdict=_here(verdict, quiet), out=folder))
 
 
 @app.command()
@@ -357,8 +344,8 @@ def train(
         done(
             step.run(
                 settings.train,
-                faces=faces,
-                pairs=pairs,
+                faces=_here(faces, quiet),
+                pairs=_here(pairs, quiet),
                 out=folder,
                 state=state,
                 registry=settings.register_,
@@ -370,22 +357,28 @@ def train(
 
 @app.command()
 def evaluate(
-    faces: Faces = Path("artifacts/crop"),
-    pairs: Pairs = Path("artifacts/pair"),
-    checkpoint: Checkpoint = Path("artifacts/train"),
+    faces: Faces = "artifacts/crop",
+    pairs: Pairs = "artifacts/pair",
+    checkpoint: Checkpoint = "artifacts/train",
     out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Folder to write; default: artifacts/evaluate, or artifacts/real.", metavar="DIR"),
+        str | None,
+        typer.Option(
+            "--out",
+            help=f"Folder to write, {_S3}; default: artifacts/evaluate, or artifacts/real.",
+            metavar="DIR",
+        ),
     ] = None,
     real: Annotated[
-        Path | None,
-        typer.Option("--real", help="Judge a bundle on this folder of rated clips of real people.", metavar="DIR"),
+        str | None,
+        typer.Option(
+            "--real", help=f"Judge a bundle on this folder of rated clips of real people, {_S3}.", metavar="DIR"
+        ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Judge a bundle instead of a checkpoint: default, a bundle folder, or models:/mtclar@champion; "
-            "default where --real is given.",
+            help="Judge a bundle instead of a checkpoint: default, a bundle folder or its S3 address, or "
+            "models:/mtclar@champion; default where --real is given.",
             metavar="BUNDLE",
         ),
     ] = None,
@@ -393,7 +386,7 @@ def evaluate(
     anchor_clock: AnchorClock = "video",
     show: Annotated[bool, typer.Option("--show", help="Only print the table of what --out holds already.")] = False,
     folds: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option("--folds", help="Only print the table over these evaluations, one a fold.", metavar="DIR"),
     ] = None,
     params: Params = None,
@@ -410,41 +403,45 @@ def evaluate(
     if real is not None:
         settings = _settings(params, overrides)
         _evaluate_real(
-            real, model or "default", out or Path("artifacts/real"), settings, _range(va_range), anchor_clock, quiet
+            real, model or "default", out or "artifacts/real", settings, _range(va_range), anchor_clock, quiet
         )
         return
-    out = out or Path("artifacts/evaluate")
+    out = out or "artifacts/evaluate"
     from mtclar.steps import evaluate as step
 
     if folds:
-        _table(*step.folds(folds))
+        _table(*step.folds([_here(folder, quiet) for folder in folds]))
         return
-    if not show:
-        settings = _settings(params, overrides)
+    if show:
+        _table(*step.summary(_here(out, quiet)))
+        typer.echo(f"Report: {join(out, 'report.html')}")
+        return
+    settings = _settings(params, overrides)
+    with _progress(quiet) as progress, _written(out, "metrics.json", quiet) as (folder, _):
         bundle = None
         if model is not None:
             from mtclar.steps.models import open_model
 
             bundle = open_model(model, settings.register_).folder
-        with _progress(quiet) as progress:
-            step.run(
-                settings.evaluate,
-                faces=faces,
-                pairs=pairs,
-                checkpoint=checkpoint,
-                bundle=bundle,
-                out=out,
-                progress=progress,
-            )
-    if show or not quiet:
-        _table(*step.summary(out))
-        typer.echo(f"Report: {out / 'report.html'}")
+        step.run(
+            settings.evaluate,
+            faces=_here(faces, quiet),
+            pairs=_here(pairs, quiet),
+            checkpoint=Path(checkpoint) if bundle else _here(checkpoint, quiet),
+            bundle=bundle,
+            out=folder,
+            progress=progress,
+        )
+        table = step.summary(folder)
+    if not quiet:
+        _table(*table)
+        typer.echo(f"Report: {join(out, 'report.html')}")
 
 
 def _evaluate_real(
-    data: Path,
+    data: str,
     model: str,
-    out: Path,
+    out: str,
     settings: Settings,
     va_range: tuple[float, float] | None,
     clock: Literal["video", "media"],
@@ -453,22 +450,22 @@ def _evaluate_real(
     """Judges a bundle on real people and prints the tables of its errors and agreement."""
     from mtclar.steps import evaluate_real as step
 
-    with _progress(quiet) as progress:
+    with _progress(quiet) as progress, _written(out, "real.json", quiet) as (folder, done):
         result = step.run(
             settings.evaluate,
             settings.label,
             settings.extract,
-            data=data,
+            data=_here(data, quiet),
             model=model,
-            out=out,
+            out=folder,
             registry=settings.register_,
             va_range=va_range,
             clock=clock,
             progress=progress,
         )
-    for table in [] if quiet else result.tables():
-        _table(*table)
-    _say(quiet, result)
+        done(result)
+        for table in [] if quiet else result.tables():
+            _table(*table)
 
 
 @app.command()
@@ -476,17 +473,15 @@ def export(
     evaluation: Evaluation,
     out: Place,
     checkpoint: Annotated[
-        Path | None,
-        typer.Option("--checkpoint", parser=fetched_folder, help="Folder that 'mtclar train' wrote.", metavar="DIR"),
+        str | None, typer.Option("--checkpoint", help=f"Folder that 'mtclar train' wrote, {_S3}.", metavar="DIR")
     ] = None,
     faces: Annotated[
-        Path | None,
-        typer.Option("--faces", parser=fetched_folder, help="Faces store that 'mtclar crop' wrote.", metavar="DIR"),
+        str | None, typer.Option("--faces", help=f"Faces store that 'mtclar crop' wrote, {_S3}.", metavar="DIR")
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="Instead of a checkpoint: a bundle (default, a folder, models:/...) that gets a new calibration.",
+            help="Instead of a checkpoint: a bundle (default, a folder, s3://..., models:/...), to calibrate it anew.",
             metavar="BUNDLE",
         ),
     ] = None,
@@ -511,20 +506,21 @@ def export(
             raise MtclarError("give either --model, or --checkpoint and --faces.")
         bundle = open_model(model, settings.register_).folder
         with _written(out, "bundle.json", quiet) as (folder, done):
-            done(step.recalibrate(bundle=bundle, evaluation=evaluation, out=folder))
+            done(step.recalibrate(bundle=bundle, evaluation=_here(evaluation, quiet), out=folder))
         return
     if checkpoint is None or faces is None:
         raise MtclarError("a checkpoint is exported with --checkpoint and --faces; a bundle with --model.")
     with _written(out, "bundle.json", quiet) as (folder, done):
-        done(step.run(settings.export, checkpoint=checkpoint, faces=faces, evaluation=evaluation, out=folder))
+        trained, store, judged = (_here(place, quiet) for place in (checkpoint, faces, evaluation))
+        done(step.run(settings.export, checkpoint=trained, faces=store, evaluation=judged, out=folder))
 
 
 @app.command()
 def adopt(
     encoder: Annotated[Path, typer.Argument(help="A face network, as ONNX.", metavar="ENCODER.onnx")],
-    out: Out,
+    out: Place,
     faces: Annotated[
-        Path | None, typer.Option(help="Faces store with labelled clips to fit bands on.", metavar="DIR")
+        str | None, typer.Option(help=f"Faces store with labelled clips to fit bands on, {_S3}.", metavar="DIR")
     ] = None,
     mean: Annotated[
         str | None, typer.Option(help="Of pixels from 0 to 1: one number or three.", metavar="R,G,B")
@@ -567,17 +563,17 @@ def adopt(
     settings = _settings(params, [*(overrides or []), *extra])
     from mtclar.steps import adopt as step
 
-    with _progress(quiet) as progress:
-        result = step.run(settings, encoder=encoder, out=out, faces=faces, progress=progress)
-    _say(quiet, result)
+    store = _here(faces, quiet) if faces else None
+    with _progress(quiet) as progress, _written(out, "bundle.json", quiet) as (folder, done):
+        done(step.run(settings, encoder=encoder, out=folder, faces=store, progress=progress))
 
 
 @app.command()
 def register(
-    bundle: Annotated[Path, typer.Option(help="Folder that 'mtclar export' wrote.", metavar="DIR")] = Path(
-        "artifacts/export"
-    ),
-    evaluation: Evaluation = Path("artifacts/evaluate"),
+    bundle: Annotated[
+        str, typer.Option(help=f"Folder that 'mtclar export' wrote, {_S3}.", metavar="DIR")
+    ] = "artifacts/export",
+    evaluation: Evaluation = "artifacts/evaluate",
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
@@ -589,7 +585,7 @@ def register(
     settings = _settings(params, overrides).register_
     from mtclar.steps import register as step
 
-    _say(quiet, step.run(settings, bundle=bundle, evaluation=evaluation))
+    _say(quiet, step.run(settings, bundle=_here(bundle, quiet), evaluation=_here(evaluation, quiet)))
 
 
 app.command("promote")(promote)
@@ -597,22 +593,22 @@ app.command("promote")(promote)
 
 @cache.command("show")
 def cache_show() -> None:
-    """Show what the cache holds: features, bundles and folders that were fetched.
+    """Show what the cache holds, kind by kind.
 
     Example: mtclar cache show
     """
     from mtclar.steps import cached as step
 
     for kind in step.show():
-        typer.echo(f"{kind.name:<10} {kind.files:>7} files  {kind.megabytes:>9.1f} MB  {kind.folder}")
+        typer.echo(f"{kind.name:<10} {kind.files:>7} files  {kind.megabytes:>9.1f} MB  {kind.folder}  ({kind.what})")
 
 
 @cache.command("clear")
 def cache_clear(
-    kind: Annotated[str, typer.Argument(help="features, bundles or s3; without it all.")] = "",
+    kind: Annotated[str, typer.Argument(help="features, bundles, s3 or out; without it all but out.")] = "",
     days: Annotated[float, typer.Option("--older-than", min=0, help="Only what was not used for so many days.")] = 0.0,
 ) -> None:
-    """Remove what the cache holds; it is made or fetched again where it is needed.
+    """Remove what the cache holds; it is made or fetched again where it is needed. What is in use stays.
 
     Example: mtclar cache clear features --older-than 30
     """
@@ -707,8 +703,8 @@ def label(
 
 @app.command()
 def reproduce(
-    affectnet: Annotated[Path, typer.Option(help="AffectNet, its CSV or its npy release.", metavar="DIR")],
-    afew_va: Annotated[Path, typer.Option(help="AFEW-VA as it was released.", metavar="DIR")],
+    affectnet: Annotated[str, typer.Option(help=f"AffectNet, its CSV or its npy release, {_S3}.", metavar="DIR")],
+    afew_va: Annotated[str, typer.Option(help=f"AFEW-VA as it was released, {_S3}.", metavar="DIR")],
     out: Out,
     pretrained: Annotated[
         Path | None, typer.Option(help="EmoNet's weights to start from (emonet_8.pth).", metavar="FILE")
@@ -733,7 +729,8 @@ def reproduce(
     from mtclar.steps import reproduce as step
 
     with _progress(quiet) as progress:
-        result = step.run(settings, affectnet=affectnet, afew_va=afew_va, out=out, progress=progress)
+        sets = {"affectnet": _here(affectnet, quiet), "afew_va": _here(afew_va, quiet)}
+        result = step.run(settings, **sets, out=out, progress=progress)
     if not quiet:
         for table in result.tables:
             typer.echo(f"{table.title}. {table.note}")
@@ -770,7 +767,7 @@ def _run(call: Callable[[], Any]) -> None:
     try:
         call()
     except MtclarError as error:
-        typer.echo(f"mtclar: {error}", err=True)
+        typer.echo(f"mtclar: {shown(str(error))}", err=True)
         raise SystemExit(error.exit_code) from None
     except SystemExit as end:
         if end.code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word

@@ -12,28 +12,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtclar.errors import MtclarError
-from mtclar.storage import local_folder
+from mtclar.remote import local_folder
 
 if TYPE_CHECKING:
     from mtclar.settings import Settings
 
 
-def fetched_folder(place: str) -> Path:
-    """A folder that a command reads: here, or fetched from S3. What goes wrong is told as any mistake is."""
-    try:
-        return local_folder(place)
-    except MtclarError as error:  # typer would take it for a mistake in how the option is written
-        typer.echo(f"mtclar: {error}", err=True)
-        raise SystemExit(error.exit_code) from None
-
-
 models = typer.Typer(help="Which models there are, their cards, and which one is champion.", no_args_is_help=True)
 
-_NAMES = "default, a bundle folder, models:/mtclar@champion, or a name, number or alias in the registry."
+_NAMES = (
+    "default, a bundle folder or its S3 address, models:/mtclar@champion, or a name, number or alias in the registry."
+)
 Model = Annotated[str, typer.Argument(help=_NAMES, metavar="[MODEL]")]
 Compared = Annotated[str, typer.Argument(help=_NAMES, metavar="MODEL")]
-Local = Annotated[str, typer.Argument(help="default, a bundle folder, or models:/mtclar@champion.", metavar="[MODEL]")]
+Local = Annotated[
+    str,
+    typer.Argument(help="default, a bundle folder or its S3 address, or models:/mtclar@champion.", metavar="[MODEL]"),
+]
 Params = Annotated[Path | None, typer.Option("--params", help="Settings file; default: params.yaml.", metavar="FILE")]
 Set = Annotated[
     list[str] | None,
@@ -110,16 +105,12 @@ def promote(
     version: Annotated[int | None, typer.Option("--version", help="Judge this version, not the challenger.")] = None,
     reason: Reason = "",
     faces: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            parser=fetched_folder,
-            help="Faces store the version was judged on, to judge the champion on it too.",
-            metavar="DIR",
+            help="Faces store the version was judged on, here or on S3, to judge the champion on it too.", metavar="DIR"
         ),
     ] = None,
-    pairs: Annotated[
-        Path | None, typer.Option(parser=fetched_folder, help="Pairs of that store.", metavar="DIR")
-    ] = None,
+    pairs: Annotated[str | None, typer.Option(help="Pairs of that store, here or on S3.", metavar="DIR")] = None,
     params: Params = None,
     overrides: Set = None,
     quiet: Quiet = False,
@@ -142,8 +133,8 @@ def promote(
         dry_run=dry_run,
         version=version,
         reason=reason,
-        faces=faces,
-        pairs=pairs,
+        faces=local_folder(faces) if faces else None,
+        pairs=local_folder(pairs) if pairs else None,
         evaluate=settings.evaluate,
     )
     if not quiet:
@@ -212,9 +203,9 @@ def path(model: Local = "default", params: Params = None) -> None:
 
 @models.command()
 def ship(
-    bundle: Annotated[Path, typer.Option(help="Folder that 'mtclar export' wrote.", metavar="DIR")],
-    evaluation: Annotated[Path, typer.Option(help="Folder that 'mtclar evaluate' wrote.", metavar="DIR")],
-    real: Annotated[Path, typer.Option(help="Folder that 'mtclar evaluate --real' wrote.", metavar="DIR")],
+    bundle: Annotated[str, typer.Option(help="Folder that 'mtclar export' wrote, here or on S3.", metavar="DIR")],
+    evaluation: Annotated[str, typer.Option(help="Folder that 'mtclar evaluate' wrote, as --bundle.", metavar="DIR")],
+    real: Annotated[str, typer.Option(help="Folder that 'mtclar evaluate --real' wrote, as --bundle.", metavar="DIR")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write.", metavar="DIR")],
 ) -> None:
     """Give a bundle its model card, licence and credits, so that it can be given to everybody.
@@ -224,7 +215,8 @@ def ship(
     """
     from mtclar.steps import ship as step
 
-    typer.echo(str(step.run(bundle=bundle, evaluation=evaluation, real=real, out=out)))
+    given = {"bundle": local_folder(bundle), "evaluation": local_folder(evaluation), "real": local_folder(real)}
+    typer.echo(str(step.run(**given, out=out)))
 
 
 def _settings(params: Path | None, overrides: list[str] | None) -> Settings:

@@ -4,6 +4,8 @@ S3 is any server with its interface. Who and where comes from the environment as
 AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_PROFILE, AWS_REGION, and AWS_ENDPOINT_URL_S3 or
 AWS_ENDPOINT_URL for a server that is not Amazon's. boto3 is imported when the first such address is used.
 
+`mtclar.remote` does the same for whole folders.
+
 An object of S3 is replaced at once or not at all. Each is put with its SHA-256, which the server checks and which is
 kept beside it, so that what is read can be checked as well.
 """
@@ -13,31 +15,32 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import logging
 import os
 import random
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mtclar.data.whole import locked, scratch, unwritable, whole_file
-from mtclar.environment import cache_root
+from mtclar.data.whole import scratch, whole_file
 from mtclar.errors import MtclarError, brief
+
+log = logging.getLogger(__name__)
 
 SCHEME = "s3://"
 TRIES = 5
 """A request that fails for a reason that may pass (no connection, a time-out, 5xx, a body cut short) is made so often,
-after waits that double and vary (botocore's mode "standard"); so is each part of a large file."""
-CONNECT_S, READ_S = 10, 60
+after waits that double and vary (botocore's mode "standard"). That there are such reasons is said once."""
+PART_TRIES = 3
+"""So often a part of a large file is begun anew, because its body was cut short."""
+CONNECT_S, READ_S = 10, 30
 """How long a connection, and the next bytes of an answer, are waited for."""
 SMALL = 8 << 20
 """Bytes up to which a file is fetched by one request."""
 _CUT = frozenset({"IncompleteReadError", "ResponseStreamingError", "ReadTimeoutError", "ConnectionResetError"})
-AT_ONCE = 8
-"""Files of a folder that are on their way at the same time."""
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
 _REASONS = {
     "403": "access was refused; check the keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and what they may do",
@@ -77,6 +80,11 @@ class RemoteFile:
     size: int
     etag: str
 
+    @property
+    def quoted(self) -> str:
+        """The etag as conditions of requests have it."""
+        return f'"{self.etag}"'
+
 
 def is_remote(place: str | os.PathLike[str]) -> bool:
     """Whether this is an address on S3 and not a local path."""
@@ -98,6 +106,17 @@ def split(uri: str) -> tuple[str, str]:
 def join(uri: str, *parts: str) -> str:
     """The address `parts` below `uri`."""
     return "/".join([uri.rstrip("/"), *parts])
+
+
+def below(name: str, uri: str) -> str:
+    """The name of a file as a path below a folder: a key may be any text, and must never lead elsewhere.
+
+    Raises:
+        MtclarError: It would lead elsewhere, or is no name that a file can have.
+    """
+    if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+        raise MtclarError(f"{uri}: the file '{name}' has a name that is no path below a folder; rename it.")
+    return name
 
 
 def list_files(prefix: str) -> list[RemoteFile]:
@@ -143,18 +162,82 @@ def download(uri: str, folder: Path) -> Path:
     """Brings a file into `folder` under its own name, whole or not at all; returns where it is.
 
     Raises:
-        MtclarError: It is not there, cannot be read, or did not arrive as it was put.
+        MtclarError: It is not there, cannot be read, did not arrive as it was put, or its name is none for a file.
     """
-    bucket, key = split(uri)
-    path = folder / PurePosixPath(key).name
-    with whole_file(path) as partial, _said(uri):
-        client = _client()
-        head = client.head_object(Bucket=bucket, Key=key)
-        client.download_file(bucket, key, str(partial))
-        kept = head["Metadata"].get("sha256")
-        if partial.stat().st_size != head["ContentLength"] or (kept and kept != file_sha256(partial)):
-            raise MtclarError(f"{uri}: did not arrive as it was put, or changed meanwhile; try again.")
+    file = find(uri)
+    if file is None:
+        raise MtclarError(f"{uri}: {_REASONS['404']}.")
+    path = folder / below(PurePosixPath(split(uri)[1]).name, uri)
+    with whole_file(path) as partial:
+        fetch(file, partial)
     return path
+
+
+def fetch(file: RemoteFile, path: Path) -> None:
+    """Writes a file to `path`, in the version that was found or not at all; after an error `path` may hold a part.
+
+    A small file is asked for once. A large one is fetched in parts, several at a time, and where the connection was cut
+    only those parts that are missing are fetched again.
+
+    Raises:
+        MtclarError: It is not there any more or has changed, cannot be read, or did not arrive as it was put.
+    """
+    with _said(file.uri):
+        for again in (True, False):
+            try:
+                sha256 = _in_parts(file, path) if file.size > SMALL else _at_once(file, path)
+                if path.stat().st_size == file.size and sha256 in (None, file_sha256(path)):
+                    return
+            except Exception as error:
+                if type(error).__name__ != "FlexibleChecksumError":
+                    raise
+            if again:
+                _pause(1)
+    raise MtclarError(f"{file.uri}: did not arrive as it was put, or changed meanwhile; try again.")
+
+
+def _at_once(file: RemoteFile, path: Path) -> str | None:
+    """Fetches a file by one request; returns the sha256 that was put beside it."""
+    data, metadata = _get(file.uri, IfMatch=file.quoted)
+    path.write_bytes(data)
+    return metadata.get("sha256")
+
+
+def _in_parts(file: RemoteFile, path: Path) -> str | None:
+    """Fetches a file in parts, all of the version that was found; returns the sha256 that was put beside it."""
+    from s3transfer.manager import TransferConfig, TransferManager
+    from s3transfer.subscribers import BaseSubscriber
+
+    class Known(BaseSubscriber):  # type: ignore[misc]
+        def on_queued(self, future: Any, **_: Any) -> None:
+            future.meta.provide_transfer_size(file.size)
+            future.meta.provide_object_etag(file.quoted)
+
+    bucket, key = split(file.uri)
+    head = _client().head_object(Bucket=bucket, Key=key, IfMatch=file.quoted)
+    with TransferManager(_client(), TransferConfig(num_download_attempts=PART_TRIES)) as manager:
+        manager.download(bucket, key, str(path), subscribers=[Known()]).result()
+    return head["Metadata"].get("sha256")
+
+
+def _get(uri: str, **conditions: str) -> tuple[bytes, dict[str, str]]:
+    """Content and metadata of a file or a part of one; a body that is cut short is asked for again."""
+    bucket, key = split(uri)
+    for turn in range(TRIES):
+        answer = _client().get_object(Bucket=bucket, Key=key, **conditions)  # which botocore tries again
+        try:
+            return answer["Body"].read(), answer["Metadata"]
+        except Exception as error:
+            if turn == TRIES - 1 or type(error).__name__ not in _CUT:
+                raise
+        _say_once()
+        _pause(turn)
+    raise AssertionError
+
+
+def _pause(turn: int) -> None:
+    """Waits before the next try, longer each time and not in step with others."""
+    time.sleep(random.uniform(0, 0.1 * 2**turn))  # noqa: S311 - no secret
 
 
 def upload(path: Path, uri: str) -> None:
@@ -175,12 +258,10 @@ def read(uri: str) -> bytes | None:
     Raises:
         MtclarError: It cannot be read.
     """
-    bucket, key = split(uri)
     with _said(uri):
-        client = _client()
         try:
-            return client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        except client.exceptions.NoSuchKey:
+            return _get(uri)[0]
+        except _client().exceptions.NoSuchKey:
             return None
 
 
@@ -193,143 +274,6 @@ def remove(uri: str) -> None:
     bucket, key = split(uri)
     with _said(uri):
         _client().delete_object(Bucket=bucket, Key=key)
-
-
-def local_folder(place: str | Path) -> Path:
-    """A folder as a local path: itself, or a copy of what lies below an address, fetched once and kept in the cache.
-
-    The copy is known by what the listing says (names, sizes, versions), so what has changed there is fetched again. It
-    appears whole or not at all; files that were fetched before a call was killed are not fetched again. Processes that
-    want the same folder at the same time wait for the one that fetches it.
-
-    Args:
-        place: A local path, which is given back as it is, or an address.
-
-    Raises:
-        MtclarError: Nothing is there, a name would lead out of the folder, or a file cannot be fetched.
-    """
-    if not is_remote(place):
-        return Path(place)
-    uri = str(place).rstrip("/")
-    files = list_files(uri)
-    if not files:
-        raise MtclarError(f"{uri}: there is no file below this address; check the bucket and the prefix.")
-    wanted = {
-        file.uri: _below(file.uri.removeprefix(uri).lstrip("/") or PurePosixPath(uri).name, uri) for file in files
-    }
-    said = "".join(f"{file.uri} {file.size} {file.etag}\n" for file in files)
-    kept = cache_root() / "s3" / hashlib.sha256(said.encode()).hexdigest()
-    fetching = kept.with_name(f"{kept.name}.fetching")
-    try:
-        with locked(kept.parent / "locks" / kept.name):
-            if not kept.is_dir():
-                missing = [file for file in files if not _has(fetching / wanted[file.uri], file.size)]
-                _each(lambda file: _fetch(file, fetching / wanted[file.uri]), missing)
-                ours = {fetching / name for name in wanted.values()}
-                for path in [path for path in fetching.rglob("*") if path.is_file() and path not in ours]:
-                    path.unlink()  # what a killed process was writing
-                os.replace(fetching, kept)
-        os.utime(kept)  # used just now
-    except OSError as error:
-        raise unwritable(kept, error) from error
-    return kept
-
-
-@contextmanager
-def written_folder(place: str | Path, *, known_by: str, put: bool = True) -> Iterator[Path]:
-    """A local folder to write into, which is put at an address when the block ends; of a local path itself.
-
-    The file `known_by` is taken away there before anything else changes and put last, so nobody takes a mixture of two
-    outputs for one. What else lay there and is not written again is removed. After an error nothing is changed there.
-
-    Args:
-        place: A local path or an address.
-        known_by: A file that every such output has.
-        put: False for a process that only helps the one that writes.
-
-    Raises:
-        MtclarError: What lies there is somebody else's, or it cannot be written.
-    """
-    if not is_remote(place):
-        yield Path(place)
-        return
-    uri = str(place).rstrip("/")
-    before = list_files(uri)
-    if before and not any(file.uri == join(uri, known_by) for file in before):
-        raise MtclarError(
-            f"{uri}: there are files and no {known_by}, so it is not an earlier output; choose another --out."
-        )
-    with scratch("out") as folder:
-        yield folder / "out"
-        if put:
-            _put(folder / "out", uri, known_by, before)
-
-
-def _put(folder: Path, uri: str, known_by: str, before: Iterable[RemoteFile]) -> None:
-    """Puts all files of a folder, the one it is known by last."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    if not (folder / known_by).is_file():
-        raise MtclarError(f"{uri}: nothing was put there, for {known_by} was not written.")
-    remove(join(uri, known_by))
-    last = [path for path in files if path == folder / known_by]
-    for group in ([path for path in files if path not in last], last):
-        _each(lambda path: upload(path, join(uri, path.relative_to(folder).as_posix())), group)
-    ours = {join(uri, path.relative_to(folder).as_posix()) for path in files}
-    _each(lambda file: remove(file.uri), [file for file in before if file.uri not in ours])
-
-
-def _each(call: Any, items: Iterable[Any]) -> None:
-    """Calls for each item, several at a time; the first error is raised when those that have begun are done."""
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        done = [threads.submit(call, item) for item in items]
-        try:
-            for each in done:
-                each.result()
-        except BaseException:
-            for each in done:
-                each.cancel()
-            raise
-
-
-def _fetch(file: RemoteFile, path: Path) -> None:
-    """One file of a folder, to its place: a large one in parts, a small one by one request."""
-    if file.size > SMALL:
-        os.replace(download(file.uri, path.parent), path)
-        return
-    bucket, key = split(file.uri)
-    with _said(file.uri):
-        for turn in range(TRIES):
-            try:
-                answer = _client().get_object(Bucket=bucket, Key=key)
-                data = answer["Body"].read()
-                break
-            except Exception as error:  # a body cut short, which botocore does not ask for again
-                if turn == TRIES - 1 or type(error).__name__ not in _CUT:
-                    raise
-                time.sleep(random.uniform(0, 0.1 * 2**turn))  # noqa: S311 - no secret
-    sha256 = answer["Metadata"].get("sha256")
-    if len(data) != file.size or (sha256 and sha256 != hashlib.sha256(data).hexdigest()):
-        raise MtclarError(f"{file.uri}: did not arrive as it was put, or changed meanwhile; try again.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    beside.write_bytes(data)
-    os.replace(beside, path)
-
-
-def _has(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
-
-
-def _below(name: str, uri: str) -> str:
-    """A name as a path below a folder.
-
-    Raises:
-        MtclarError: It would lead elsewhere.
-    """
-    parts = name.split("/")
-    if any(part in ("", ".", "..") for part in parts) or "\0" in name:
-        raise MtclarError(f"{uri}: the file '{name}' has a name that is no path below a folder; rename it.")
-    return name
 
 
 class RemoteReader(io.RawIOBase):
@@ -363,10 +307,8 @@ class RemoteReader(io.RawIOBase):
         wanted = min(len(buffer), self.size - self._at)
         if wanted <= 0:
             return 0
-        bucket, key = split(self.uri)
         with _said(self.uri):
-            part = f"bytes={self._at}-{self._at + wanted - 1}"
-            data = _client().get_object(Bucket=bucket, Key=key, Range=part, IfMatch=self._etag)["Body"].read()
+            data, _ = _get(self.uri, Range=f"bytes={self._at}-{self._at + wanted - 1}", IfMatch=self._etag)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -404,7 +346,27 @@ def _client() -> Any:
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         retries["total_max_attempts"] = TRIES
     config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=retries, max_pool_connections=32)
-    return boto3.session.Session().client("s3", config=config)
+    client = boto3.session.Session().client("s3", config=config)
+    client.meta.events.register("before-send.s3", _notice)
+    _said_before.clear()
+    return client
+
+
+_said_before: list[bool] = []
+
+
+def _notice(request: Any, **_: Any) -> None:
+    """Says once that a request is not the first of its kind, from the header that botocore gives it."""
+    attempt = request.headers.get("amz-sdk-request", b"")
+    attempt = attempt.decode("latin-1") if isinstance(attempt, bytes) else attempt
+    if attempt and not attempt.startswith("attempt=1"):
+        _say_once()
+
+
+def _say_once() -> None:
+    if not _said_before:
+        _said_before.append(True)
+        log.warning("S3 cannot be reached or does not answer as it should; trying again")
 
 
 def _head(uri: str) -> dict[str, Any] | None:
@@ -427,12 +389,25 @@ def _said(uri: str) -> Iterator[None]:
     """Turns what boto3 raises into a sentence; keys and signatures are in none of them."""
     try:
         yield
-    except (MtclarError, OSError):
-        raise
-    except Exception as error:
+    except Exception as error:  # some of botocore's errors are an OSError too
+        if type(error).__module__.split(".")[0] not in {"botocore", "boto3", "s3transfer"}:
+            raise
         cause = error.__context__ if type(error).__name__ == "S3UploadFailedError" and error.__context__ else error
         response = getattr(cause, "response", None) or {}
         code = response.get("Error", {}).get("Code") or type(cause).__name__
-        if type(error).__module__.split(".")[0] not in {"botocore", "boto3", "s3transfer"}:
-            raise
-        raise MtclarError(f"{uri}: {_REASONS.get(code) or f'S3 answered {code} ({brief(cause)})'}.") from error
+        status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _REASONS:
+            reason = _REASONS[code]
+        elif status >= 500:
+            reason = f"S3 answered {code} each time it was asked; try later"
+        else:
+            reason = f"S3 answered {code} ({_without_keys(brief(cause))})"
+        raise MtclarError(f"{uri}: {reason}.") from error
+
+
+def _without_keys(text: str) -> str:
+    """The text without the keys of the environment, whatever a server repeats of them."""
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"):
+        if value := os.environ.get(name):
+            text = text.replace(value, "...")
+    return text

@@ -11,7 +11,9 @@ import yaml
 from code_reached import reached
 
 STAGES = ("crop", "validate", "pair", "train", "evaluate", "export", "label")
-CARRIES = {f"mtclar/{name}.py" for name in ("errors", "progress", "settings", "revision", "environment", "storage")} | {
+CARRIES = {
+    f"mtclar/{name}.py" for name in ("errors", "progress", "settings", "revision", "environment", "storage", "remote")
+} | {
     "mtclar/registry/",
     "mtclar/data/whole.py",
 }

@@ -14,8 +14,9 @@ from make_video import write_video
 from s3_server import BUCKET
 from toy_bundle import toy_bundle
 
-from mtclar import storage
+from mtclar import remote, storage
 from mtclar.cli import main
+from mtclar.data.whole import own_part
 from mtclar.settings import load_settings
 from mtclar.steps import cached, shards
 from mtclar.steps.listing import list_data
@@ -64,7 +65,7 @@ def test_faces_are_cropped_checked_and_paired_on_s3_as_here(
 
 
 def fetched(uri: str) -> Path:
-    return storage.local_folder(uri) / "store.json"
+    return remote.local_folder(uri) / "store.json"
 
 
 def test_a_bundle_on_s3_labels_and_a_bundle_that_is_not_whole_is_refused(s3: str, tmp_path: Path) -> None:
@@ -116,22 +117,34 @@ def test_the_cache_is_shown_and_cleared_by_kind_and_age(
 ) -> None:
     (tmp_path / "x").write_text("x" * 1_000_000)
     storage.upload(tmp_path / "x", f"{s3}/data/x")
-    kept = storage.local_folder(f"{s3}/data")
-    (own_cache / "features").mkdir()
-    (own_cache / "features" / "abc.features").write_text("y")
-    (own_cache / "features" / "abc.features.1-2.part").mkdir()
-    assert {kind.name: kind.files for kind in cached.show()} == {"features": 1, "bundles": 0, "s3": 1}
-    assert run("cache", "show") == 0
-    assert "1.0 MB" in capsys.readouterr().out
-    assert run("cache", "clear", "--older-than", "1") == 0
-    assert "removed 0 entries" in capsys.readouterr().out
-    os.utime(kept, (0, 0))
+    fetch = "import sys; from mtclar.remote import local_folder; print(local_folder(sys.argv[1]), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", fetch, f"{s3}/data"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        kept = Path(other.stdout.readline().strip())
+        for name in ("features", "out/abc/out"):
+            (own_cache / name).mkdir(parents=True)
+        (own_cache / "features" / "abc.features").write_text("y")
+        (own_cache / "out" / "abc" / "out" / "store.json").write_text("{}")
+        assert {kind.name: kind.files for kind in cached.show()} == {"features": 1, "bundles": 0, "s3": 1, "out": 1}
+        assert run("cache", "show") == 0
+        assert "1.0 MB" in capsys.readouterr().out
+        assert run("cache", "clear", "--older-than", "1") == 0
+        assert "removed 0 things" in capsys.readouterr().out
+        os.utime(kept, (0, 0))
+        assert run("cache", "clear", "s3", "--older-than", "1") == 0
+        assert "removed 0 things, 0.0 MB; 1 thing in use left" in capsys.readouterr().out
+        other.communicate("\n")
     assert run("cache", "clear", "s3", "--older-than", "1") == 0
-    assert "removed 1 entry, 1.0 MB" in capsys.readouterr().out
+    assert "removed 1 thing, 1.0 MB" in capsys.readouterr().out
     assert (own_cache / "features" / "abc.features").exists()
-    assert run("cache", "clear") == 0
-    assert [path.name for path in (own_cache / "features").iterdir()] == ["abc.features.1-2.part"]  # somebody's work
-    assert storage.local_folder(f"{s3}/data") == kept
+    with own_part(own_cache / "features", "def.features") as somebodys:
+        assert run("cache", "clear") == 0
+        assert list((own_cache / "features").iterdir()) == [somebodys]
+    assert (own_cache / "out" / "abc" / "out" / "store.json").exists()  # nobody else has it
+    assert run("cache", "clear", "out") == 0
+    assert not (own_cache / "out" / "abc").exists()
+    assert remote.local_folder(f"{s3}/data") == kept
     assert run("cache", "clear", "feature") == 1
     assert "did you mean 'features'" in capsys.readouterr().err
 
@@ -153,11 +166,12 @@ def test_dvc_pushes_to_s3_and_a_fresh_clone_pulls_from_there(s3: str, tmp_path: 
         "DVC_SITE_CACHE_DIR": str(tmp_path / "site"),
     }
 
-    def do(folder: Path, *command: str) -> None:
+    def do(folder: Path, *command: str) -> str:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=120
         )
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir()
@@ -169,6 +183,25 @@ def test_dvc_pushes_to_s3_and_a_fresh_clone_pulls_from_there(s3: str, tmp_path: 
     for number in range(3):
         (first / "data" / f"{number}.bin").write_bytes(os.urandom(1000))
     do(first, "dvc", "add", "-q", "data")
+    stage = "import pathlib; pathlib.Path('made').write_bytes(pathlib.Path('data/1.bin').read_bytes()[::-1])"
+    (first / "stage.py").write_text(stage)
+    do(
+        first,
+        "dvc",
+        "stage",
+        "add",
+        "-q",
+        "-n",
+        "turn",
+        "-d",
+        "data",
+        "-d",
+        "stage.py",
+        "-o",
+        "made",
+        "python stage.py",
+    )
+    do(first, "dvc", "repro", "-q")
     do(first, "git", "add", ".")
     do(first, "git", "commit", "-q", "-m", "data")
     do(first, "dvc", "push", "-q")
@@ -176,4 +209,6 @@ def test_dvc_pushes_to_s3_and_a_fresh_clone_pulls_from_there(s3: str, tmp_path: 
     do(second, "dvc", "pull", "-q")
     for number in range(3):
         assert (second / "data" / f"{number}.bin").read_bytes() == (first / "data" / f"{number}.bin").read_bytes()
+    assert (second / "made").read_bytes() == (first / "data" / "1.bin").read_bytes()[::-1]
+    assert "up to date" in do(second, "dvc", "status")
     assert os.environ["AWS_SECRET_ACCESS_KEY"] not in (first / ".dvc" / "config").read_text()

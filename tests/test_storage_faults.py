@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from s3_faults import Faults, error, half_a_body, other_bytes, reset, s3_proxy, silence, then
 
-from mtclar import storage
+from mtclar import remote, storage
 from mtclar.errors import MtclarError
 
 SECRET = "toy-secret"  # noqa: S105
@@ -146,20 +146,20 @@ def test_a_folder_is_fetched_once_and_again_when_it_changes(
     for name in ("a.txt", "deep/é b.txt"):
         (tmp_path / "x").write_text(name)
         storage.upload(tmp_path / "x", f"{s3}/data/{name}")
-    first = storage.local_folder(f"{s3}/data/")
+    first = remote.local_folder(f"{s3}/data/")
     assert {path.relative_to(first).as_posix() for path in first.rglob("*.txt")} == {"a.txt", "deep/é b.txt"}
     faults.seen.clear()
-    assert storage.local_folder(f"{s3}/data") == first
+    assert remote.local_folder(f"{s3}/data") == first
     assert all("list-type" in path for _, path, _ in faults.seen)
     (tmp_path / "x").write_text("new")
     storage.upload(tmp_path / "x", f"{s3}/data/a.txt")
-    second = storage.local_folder(f"{s3}/data")
+    second = remote.local_folder(f"{s3}/data")
     assert second != first
     assert (second / "a.txt").read_text() == "new"
     assert (first / "a.txt").read_text() == "a.txt"  # somebody may be reading it
     with pytest.raises(MtclarError, match="there is no file below this address"):
-        storage.local_folder(f"{s3}/nothing")
-    assert storage.local_folder(tmp_path) == tmp_path
+        remote.local_folder(f"{s3}/nothing")
+    assert remote.local_folder(tmp_path) == tmp_path
 
 
 def test_a_fetch_that_was_cut_goes_on_with_the_files_that_are_missing(
@@ -174,10 +174,10 @@ def test_a_fetch_that_was_cut_goes_on_with_the_files_that_are_missing(
     faults.when = lambda handler: content(handler) and handler.path.endswith("/7.txt")
     faults.queue = [error(403)]
     with pytest.raises(MtclarError, match=r"data/7.txt: access was refused"):
-        storage.local_folder(f"{s3}/data")
+        remote.local_folder(f"{s3}/data")
     assert not [path for path in (tmp_path / "cache" / "s3").iterdir() if len(path.name) == 64]
     faults.seen.clear()
-    whole = storage.local_folder(f"{s3}/data")
+    whole = remote.local_folder(f"{s3}/data")
     assert len(list(whole.iterdir())) == 12
     fetched = [path for command, path, _ in faults.seen if command == "GET" and "list-type" not in path]
     assert 1 <= len(fetched) < 12
@@ -186,7 +186,7 @@ def test_a_fetch_that_was_cut_goes_on_with_the_files_that_are_missing(
 @pytest.mark.parametrize("name", ["../out.txt", "a/../../out.txt", "a//b.txt"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(name: str) -> None:
     with pytest.raises(MtclarError, match="has a name that is no path below a folder"):
-        storage._below(name, "s3://bucket/data")
+        storage.below(name, "s3://bucket/data")
 
 
 def test_an_output_is_there_whole_with_the_file_it_is_known_by_put_last(
@@ -195,7 +195,7 @@ def test_an_output_is_there_whole_with_the_file_it_is_known_by_put_last(
     uri = f"{s3}/out"
 
     def write(number: int, *names: str) -> None:
-        with storage.written_folder(uri, known_by="store.json") as folder:
+        with remote.written_folder(uri, known_by="store.json") as folder:
             (folder / "deep").mkdir(parents=True)
             for name in ("store.json", *names):
                 (folder / name).write_text(str(number))
@@ -217,13 +217,13 @@ def test_an_output_is_there_whole_with_the_file_it_is_known_by_put_last(
     with pytest.raises(MtclarError):
         write(3, "a", "c")
     assert "store.json" not in there()  # what is there is no output
-    with pytest.raises(RuntimeError), storage.written_folder(f"{s3}/new", known_by="store.json"):
+    with pytest.raises(RuntimeError), remote.written_folder(f"{s3}/new", known_by="store.json"):
         raise RuntimeError
     assert not storage.list_files(f"{s3}/new")
     storage.upload(Path(__file__), f"{s3}/foreign/thesis.txt")
     with (
         pytest.raises(MtclarError, match=r"there are files and no store.json"),
-        storage.written_folder(f"{s3}/foreign", known_by="store.json"),
+        remote.written_folder(f"{s3}/foreign", known_by="store.json"),
     ):
         pass
 

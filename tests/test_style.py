@@ -22,7 +22,7 @@ ALLOWED = {  # room -> rooms it may import from, besides those common to all
     "registry": {"serving", "evaluation"},
     "synthesis": {"faces", "video"},
 }
-COMMON = {"data", "settings", "errors", "environment", "progress", "revision", "storage"}
+COMMON = {"data", "settings", "errors", "environment", "progress", "revision", "storage", "remote"}
 
 
 def test_ruff_finds_nothing(repository):

@@ -16,8 +16,8 @@ def crop(
     from pathlib import Path
 
     from components.door import Logged, opened, stamp, told
+    from mtclar.remote import local_folder
     from mtclar.steps import crop as step
-    from mtclar.storage import local_folder
 
     told(step.run(opened("crop", settings), data=local_folder(data), out=Path(faces.path), progress=Logged()))
     stamp(faces, Path(faces.path), listing=listing)

@@ -137,22 +137,80 @@ def scratch(name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Waits until no other process or thread is in such a block for the same `path`, an empty file made if need be.
 
     Raises:
+        BlockingIOError: One is, and `wait` is False.
         OSError: The file cannot be made.
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        with suppress(OSError):  # no locks here
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise
+        except OSError:
+            pass  # no locks here
         if _is_open(handle, path):
             break
         os.close(handle)  # removed while we waited
     try:
         yield
+    finally:
+        os.close(handle)
+
+
+_held: dict[Path, int] = {}
+"""Folders that this process uses, and the open files that say so."""
+
+
+def hold(folder: Path) -> bool:
+    """Keeps `remove_unheld` from a folder until this process ends; False if the folder is not there."""
+    if folder in _held and _is_open(_held[folder], folder):
+        return True
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    with suppress(OSError):  # no locks here
+        fcntl.flock(handle, fcntl.LOCK_SH)
+    if not _is_open(handle, folder):  # removed while we waited
+        os.close(handle)
+        return False
+    _held[folder] = handle
+    return True
+
+
+def remove_unheld(path: Path) -> bool:
+    """Removes a file or folder unless a process holds it; it is renamed first, so that nobody finds half of it.
+
+    Returns:
+        Whether it was removed.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        OSError: It cannot be removed.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass  # no locks here
+        if not _is_open(handle, path):
+            raise FileNotFoundError(path)
+        if path.is_dir():
+            gone = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{PART}")
+            os.replace(path, gone)
+            shutil.rmtree(gone)
+        else:
+            path.unlink()
+        return True
     finally:
         os.close(handle)
 

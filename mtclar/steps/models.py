@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtclar.data.whole import hold
+from mtclar.environment import cache_root
 from mtclar.errors import MtclarError, public
+from mtclar.remote import local_folder
 from mtclar.report.card_tables import table
 from mtclar.serving import Bundle
 from mtclar.serving.default import NAME, bundle_cache, default_bundle
 from mtclar.settings import RegisterSettings
-from mtclar.storage import local_folder
 
 if TYPE_CHECKING:
     from mtclar.features.extract import Predictor
@@ -37,16 +39,24 @@ def open_model(model: Path | str, registry: RegisterSettings | None, *, threads:
     Raises:
         MtclarError: There is no such model, or its bundle is not as it was written.
     """
+    bundle = Bundle.load(_found(model, registry), threads=threads)
+    if bundle.folder.is_relative_to(cache_root()):
+        hold(bundle.folder)  # its graphs are read when they are first used
+    return bundle
+
+
+def _found(model: Path | str, registry: RegisterSettings | None) -> Path:
+    """The folder of the model that a user names."""
     if model == NAME:
-        return Bundle.load(default_bundle(), threads=threads)
+        return default_bundle()
     if not str(model).startswith("models:/"):
-        return Bundle.load(local_folder(model), threads=threads)
+        return local_folder(model)
     if registry is None:
         raise MtclarError(f"{model}: a model of the registry needs the section 'register' of params.yaml.")
     try:
         from mtclar.registry.fetch import fetch_bundle
 
-        return Bundle.load(fetch_bundle(str(model), registry), threads=threads)
+        return fetch_bundle(str(model), registry)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] != "mlflow":
             raise
