@@ -84,6 +84,7 @@ def test_every_pod_meets_the_profile_restricted_within_limits(rendered: list[dic
         assert security["runAsUser"] > 0
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["automountServiceAccountToken"] is False
+        assert pod["enableServiceLinks"] is False, f"{name}: a service named mlflow would set MLFLOW_PORT"
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod)
         assert not [volume for volume in pod.get("volumes", ()) if "hostPath" in volume]
         for container in containers(pod):
@@ -103,6 +104,20 @@ def test_every_server_is_watched(rendered: list[dict[str, Any]]) -> None:
     for name, pod in pods(rendered):
         for container in pod["containers"]:
             assert {"readinessProbe", "livenessProbe"} <= set(container), name
+
+
+def test_mlflow_answers_the_probe_and_its_clients_under_names_that_it_allows() -> None:
+    documents = render("overlays/laptop")
+    (server,) = named(documents, "Deployment", "mlflow")["spec"]["template"]["spec"]["containers"]
+    (hosts,) = [item["value"] for item in server["env"] if item["name"] == "MLFLOW_SERVER_ALLOWED_HOSTS"]
+    (probe,) = server["livenessProbe"]["httpGet"]["httpHeaders"]
+    address = named(documents, "ConfigMap", "mtclar")["data"]["MLFLOW_TRACKING_URI"]
+    assert {probe["value"], address.removeprefix("http://")} <= set(hosts.split(","))
+
+
+def test_the_store_finds_its_data_again_whatever_address_its_pod_gets() -> None:
+    (store,) = named(render("overlays/laptop"), "StatefulSet", "s3")["spec"]["template"]["spec"]["containers"]
+    assert "-ip=127.0.0.1" in store["command"]
 
 
 def test_the_namespace_refuses_pods_that_want_more(rendered: list[dict[str, Any]]) -> None:
