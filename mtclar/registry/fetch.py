@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from mtclar.data.whole import locked
 from mtclar.environment import CACHE
 from mtclar.errors import MtclarError, brief
 from mtclar.registry import tracking
@@ -102,13 +103,11 @@ def _download(mlflow: Any, uri: str, version: Version, kept: Path) -> Path:
             raise MtclarError(f"{uri}: {version} holds no bundle.json.")
         if Bundle.load(found[0].parent).identity != version.bundle_sha:
             raise MtclarError(f"{uri}: the bundle of {version} is not the one that was registered.")
-        if not _is_whole(kept, version):  # another process may use it, or bring it at the same time
-            shutil.rmtree(kept, ignore_errors=True)
-            try:
+        # Another process may bring it at the same time: what is whole stays, for somebody may be reading it.
+        with locked(kept.parent / "locks" / kept.name):
+            if not _is_whole(kept, version):
+                shutil.rmtree(kept, ignore_errors=True)
                 os.replace(found[0].parent, kept)
-            except OSError:
-                if not _is_whole(kept, version):
-                    raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return kept

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -107,7 +111,7 @@ def test_a_bundle_is_fetched_by_alias_or_number_checked_and_kept(store: Register
     assert (folder / "bundle.json").stat().st_mtime_ns == stamp
     (folder / "pair.onnx").write_bytes(b"spoilt")
     assert Bundle.load(fetch_bundle("models:/mtclar/1", store)).identity == version.bundle_sha
-    assert [path.name for path in folder.parent.iterdir()] == [version.bundle_sha]
+    assert {path.name for path in folder.parent.iterdir()} == {version.bundle_sha, "locks"}
 
 
 def test_a_bundle_that_was_changed_inside_the_registry_is_refused(store: RegisterSettings, tmp_path: Path) -> None:
@@ -143,3 +147,50 @@ def test_a_version_that_mtclar_did_not_register_has_no_bundle(store: RegisterSet
     client.create_model_version("foreign", str(tmp_path))
     with pytest.raises(MtclarError, match="was not registered by 'mtclar register'"):
         fetch_bundle("models:/foreign/1", store)
+
+
+FETCH = """
+import json, random, sys, time
+from mtclar.registry import fetch
+from mtclar.registry.fetch import fetch_bundle
+from mtclar.serving import Bundle
+from mtclar.settings import RegisterSettings
+settings = RegisterSettings.model_validate(json.loads(sys.argv[1]))
+import mlflow
+whole = fetch._is_whole
+def late(*given):  # what another process does between a look and what follows it
+    found = whole(*given)
+    if not found:
+        time.sleep(random.uniform(0, 0.1))
+    return found
+fetch._is_whole = late
+print("ready", flush=True)
+time.sleep(max(0.0, float(sys.stdin.readline()) - time.time()))
+for _ in range(5):
+    Bundle.load(fetch_bundle("models:/mtclar/1", settings, anew=True))
+"""
+
+
+def test_processes_that_fetch_the_same_version_at_once_do_not_take_it_from_each_other(
+    store: RegisterSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _register(store, tmp_path / "bundle")
+    monkeypatch.setenv("MTCLAR_CACHE", str(tmp_path / "cache"))
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", FETCH, store.model_dump_json()]
+    fetching = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        for _ in range(4)
+    ]  # fmt: skip
+    for process in fetching:
+        assert process.stdout.readline().strip() == "ready"
+    at = time.time() + 0.2
+    for process in fetching:
+        process.stdin.write(f"{at}\n")
+        process.stdin.flush()
+    for process in fetching:
+        assert process.communicate(timeout=60)[1] == ""
+        assert process.returncode == 0
