@@ -330,8 +330,11 @@ SECTIONS: dict[str, type[Section]] = {
 def default_params() -> Path:
     """Returns params.yaml of the working folder or, where there is none, the one mtclar was installed with."""
     here = Path("params.yaml")
-    if here.is_file():
-        return here
+    return here if here.is_file() else packaged_params()
+
+
+def packaged_params() -> Path:
+    """Returns the params.yaml that mtclar was installed with."""
     package = Path(__file__).parent
     packed = package / "params.yaml"
     return packed if packed.is_file() else package.parent / "params.yaml"

@@ -9,7 +9,7 @@ from typing import Any
 
 from mtclar.errors import MtclarError, public
 from mtclar.registry import tracking
-from mtclar.registry.fetch import find_version
+from mtclar.registry.fetch import find_version, is_address
 from mtclar.registry.history import Entry, History
 from mtclar.registry.versions import CHAMPION, GATE_TAG, Version, all_versions
 from mtclar.revision import UNKNOWN
@@ -78,16 +78,17 @@ def find(text: str, settings: RegisterSettings) -> Version:
     """The version that a user names.
 
     Args:
-        text: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, the number of a version or an alias of the model that
-            `settings` name, or the name of a model: its champion or, where there is none, its newest version.
+        text: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, either without `models:/`; the number of a version or an
+            alias of the model that `settings` name, or the name of a model: its champion or, where there is none, its
+            newest version.
         settings: The section `register` of params.yaml.
 
     Raises:
         MtclarError: There is no such version, mlflow is not installed, or the registry cannot be asked.
     """
     client = tracking.require(settings).MlflowClient()
-    if text.startswith("models:/"):
-        return find_version(client, text)
+    if is_address(text):
+        return find_version(client, f"models:/{text.removeprefix('models:/')}")
     if text.isdecimal():
         return find_version(client, f"models:/{settings.model_name}/{text}")
     found, aliases = all_versions(client, text)

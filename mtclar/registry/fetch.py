@@ -68,6 +68,11 @@ def find_version(client: Any, uri: str) -> Version:
     raise MtclarError(f"{uri}: '{name}' has no alias '{alias}'; its aliases: {aliases}.")
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is meant as an address of the registry: it begins with `models:/`, or is one but for that."""
+    return text.startswith("models:/") or _URI.fullmatch(f"models:/{text}") is not None
+
+
 def _parts(uri: str) -> tuple[str, str | None, str | None]:
     """Name, alias and number in an address; one of the last two is None."""
     parts = _URI.fullmatch(uri)

@@ -67,10 +67,17 @@ def _create(mlflow: Any, bundle: Bundle, settings: RegisterSettings, keep: list[
     said = _description(bundle, training)
     revisions = {key: tags[key] for key in (DATA_TAG, GIT_TAG)} | {"mlflow.note.content": said}
     if training:
-        revisions["mlflow.parentRunId"] = training
-    about = {"bundle_sha": bundle.identity, **{key: facts[key] for key in ("tasks", "embedding_size", "crop")}}
+        revisions[tracking.PARENT_TAG] = training
+    learned = facts.get("training", {})
+    about = {
+        "bundle_sha": bundle.identity,
+        **{key: facts[key] for key in ("tasks", "embedding_size", "crop")},
+        **({"kept_epoch": learned["kept_epoch"]} if "kept_epoch" in learned else {}),
+        "train": learned.get("settings", {}),
+    }
     with tracking.start(settings, run_name=f"register {name}", params=about, tags=revisions) as run:
-        run.dataset("faces", facts["data_revision"], context="training")
+        seen = facts.get("learned_from", {}).get("datasets", [])
+        run.dataset(", ".join(seen) or "faces", facts["data_revision"], context="training")
         if facts.get("evaluation_set"):
             run.dataset("evaluation set", facts["evaluation_set"], context="evaluation")
         run.metrics(facts["metrics"])
@@ -141,6 +148,9 @@ def _signature() -> Any:
 
     given = [("binary", "image"), ("binary", "video"), ("string", "name"), ("string", "anchors")]
     made = [("double", "valence"), ("double", "arousal"), ("string", "expression")]
+    bands = [f"{name}_{end}" for name in ("valence", "arousal") for end in ("lo", "hi")]
+    made += [("string", "name"), ("long", "frame"), *(("double", name) for name in ("time_s", *bands, "confidence"))]
+    made += [("string", "source"), ("string", "status")]
     return ModelSignature(
         inputs=Schema([ColSpec(kind, name, required=False) for kind, name in given]),
         outputs=Schema([ColSpec(kind, name, required=False) for kind, name in made]),

@@ -20,12 +20,18 @@ log = logging.getLogger(__name__)
 
 SQLITE = "sqlite:///"
 RETRY_S = 60.0
-"""A store that did not answer is asked again after this time."""
+"""A store that did not answer is asked again after this time, or ten times as long as it took to find that out."""
 DIGEST_LENGTH = 36
 """Characters of a data set's digest that MLflow keeps."""
 # For the first question to a store alone, where the environment does not say otherwise: mlflow's own patience with an
 # address that does not answer is four minutes.
 _FIRST_QUESTION = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+# For what is told while others wait; it is tried again anyway. A file is answered when the server has stored it.
+_TOLD = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+_FILE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+_REFUSED = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "PERMISSION_DENIED", "RESOURCE_DOES_NOT_EXIST"}
+"""MLflow's answers to what it will never take."""
+PARENT_TAG = "mlflow.parentRunId"
 
 
 class Tracking(Protocol):
@@ -66,13 +72,15 @@ class MlflowTracking:
     """The log of a run that MLflow has started.
 
     A store that is lost meanwhile stops nobody who trains for days: what could not be told is kept and told later, and
-    at the end it is said what is missing.
+    at the end it is said what is missing. What the store refuses is not told again, so it keeps nothing else back.
     """
 
     def __init__(self, mlflow: Any, run_id: str) -> None:
         self._mlflow, self._run_id = mlflow, run_id
-        self._untold: list[tuple[str, Callable[[], Any]]] = []
+        self._untold: list[tuple[str, Callable[[], Any], Mapping[str, str]]] = []
+        self._refused: dict[str, str] = {}
         self._not_before = 0.0
+        self._warned = False
 
     @property
     def run_id(self) -> str:
@@ -91,29 +99,32 @@ class MlflowTracking:
 
     def artifact(self, path: Path) -> None:
         if path.is_dir():
-            self._tell(path.name, lambda: self._mlflow.log_artifacts(str(path), path.name, run_id=self._run_id))
+            self._tell(path.name, lambda: self._mlflow.log_artifacts(str(path), path.name, run_id=self._run_id), _FILE)
         else:
-            self._tell(path.name, lambda: self._mlflow.log_artifact(str(path), run_id=self._run_id))
+            self._tell(path.name, lambda: self._mlflow.log_artifact(str(path), run_id=self._run_id), _FILE)
 
     def dataset(self, name: str, revision: str, *, context: str) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        source = json.dumps({"revision": revision})
-        made = Dataset(name, digest=revision[:DIGEST_LENGTH], source_type="mtclar", source=source)
+        source = json.dumps({"tags": {"revision": revision}})  # of MLflow's kinds of source the one without a place
+        made = Dataset(name, digest=revision[:DIGEST_LENGTH], source_type="code", source=source)
         used = DatasetInput(made, [InputTag("mlflow.data.context", context)])
         client = self._mlflow.MlflowClient()
         self._tell(f"dataset {name}", lambda: client.log_inputs(self._run_id, [used]))
 
-    def finish(self, *, last: bool = True) -> None:
-        """Tells what is still untold; with `last` says what is lost."""
+    def finish(self) -> None:
+        """Tells what is still untold, and says what is lost."""
         self._not_before = 0.0
         self._retry()
-        if last and self._untold:
-            names = ", ".join(dict.fromkeys(what for what, _ in self._untold))
+        if self._untold:
+            names = ", ".join(dict.fromkeys(what for what, *_ in self._untold))
             log.warning("MLflow does not answer: its run %s lacks %s; all of it is in the output.", self._run_id, names)
+        if self._refused:
+            names = "; ".join(f"{what} ({why})" for what, why in self._refused.items())
+            log.warning("MLflow has not taken for its run %s: %s.", self._run_id, names)
 
-    def _tell(self, what: str, call: Callable[[], Any]) -> None:
-        self._untold.append((what, call))
+    def _tell(self, what: str, call: Callable[[], Any], patience: Mapping[str, str] = _TOLD) -> None:
+        self._untold.append((what, call, patience))
         self._retry()
 
     def _retry(self) -> None:
@@ -121,17 +132,23 @@ class MlflowTracking:
         if time.monotonic() < self._not_before:
             return
         while self._untold:
-            what, call = self._untold[0]
+            what, call, patience = self._untold[0]
+            begun = time.monotonic()
             try:
-                with _defaults(_FIRST_QUESTION):
+                with _defaults(patience):
                     call()
             except Exception as error:  # of mlflow, of the HTTP library below it, or of the store's driver
-                if not self._not_before:
+                if getattr(error, "error_code", "") in _REFUSED or isinstance(error, FileNotFoundError):
+                    self._refused.setdefault(what, brief(error))
+                    self._untold.pop(0)
+                    continue
+                if not self._warned:
                     log.warning("MLflow could not be told of %s (%s); it is told later.", what, brief(error))
-                self._not_before = time.monotonic() + RETRY_S
+                    self._warned = True
+                now = time.monotonic()
+                self._not_before = now + max(RETRY_S, 10 * (now - begun))
                 return
             self._untold.pop(0)
-            self._not_before = 0.0
 
 
 @contextmanager
@@ -152,7 +169,7 @@ def start(
         settings: The section `register` of params.yaml: store and experiment.
         run_name: Name of the run in MLflow's list.
         params: Settings of the step; nested ones are named by their keys joined with dots.
-        tags: Facts about the run, such as data_rev and git_sha.
+        tags: Facts about the run, such as data_rev and git_sha. A run that the environment names keeps its parent.
 
     Raises:
         MtclarError: The store cannot be opened.
@@ -171,7 +188,8 @@ def start(
     given = {} if ambient else {"run_name": run_name, "experiment_id": experiment_id(mlflow, settings)}
     with _run(mlflow, given) as active:
         mlflow.log_params({name: value if value != "" else "''" for name, value in _flat(params or {})})
-        mlflow.set_tags({name: str(value) for name, value in (tags or {}).items()})
+        left_out = {PARENT_TAG} if ambient else set()
+        mlflow.set_tags({name: str(value) for name, value in (tags or {}).items() if name not in left_out})
         run = MlflowTracking(mlflow, str(active.info.run_id))
         try:
             yield run
@@ -191,7 +209,7 @@ def _run(mlflow: Any, given: Mapping[str, str]) -> Iterator[Any]:
         raise
     finally:
         try:
-            with _defaults(_FIRST_QUESTION):
+            with _defaults(_TOLD):
                 mlflow.end_run(status)
         except Exception as error:  # as above
             log.warning("MLflow could not be told that run %s has ended (%s).", active.info.run_id, brief(error))

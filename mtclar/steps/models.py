@@ -179,10 +179,13 @@ def _is_local(model: str, registry: RegisterSettings) -> bool:
     """Whether a name is that of a model on this machine: there is such a bundle, or no registry could know it."""
     if model.startswith("models:/"):
         return False
-    if model == NAME or "/" in model or (Path(model) / "bundle.json").is_file():
+    if model == NAME or (Path(model) / "bundle.json").is_file():
         return True
     from mtclar.registry import catalogue
+    from mtclar.registry.fetch import is_address
 
+    if "/" in model and not is_address(model):
+        return True
     return not catalogue.is_there(registry)
 
 

@@ -130,7 +130,8 @@ def run(
         else nullcontext(NullTracking())
     )
     with threads(s.threads), joined(ours, device), log_of_run as run_log:
-        run_log.dataset("faces", revisions[STAMP], context="training")
+        names = ", ".join(sorted(store.table["dataset"].dropna().unique()))
+        run_log.dataset(names or "faces", revisions[STAMP], context="training")
         ours.agree(fingerprint)  # nobody reads what stands in `out` before it has been cleared
         with memory("holding the faces", f"train.memory_gb={s.memory_gb}"):
             pictures = Pictures(

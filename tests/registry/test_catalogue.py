@@ -91,7 +91,8 @@ def test_a_version_is_found_by_address_number_alias_and_the_name_of_its_model(
         stock.register("mtclar", valence)
     assert catalogue.find("mtclar", store).number == 2  # the newest, as there is no champion
     promote_challenger(GATE, store, version=1)
-    for text in ("mtclar", "champion", "1", "models:/mtclar/1", "models:/mtclar@champion"):
+    addresses = ("models:/mtclar/1", "models:/mtclar@champion", "mtclar/1", "mtclar@champion")
+    for text in ("mtclar", "champion", "1", *addresses):
         assert catalogue.find(text, store).number == 1, text
     with pytest.raises(MtclarError, match=r"faces: no such folder, and sqlite:.* knows no model and no alias of that"):
         catalogue.find("faces", store)

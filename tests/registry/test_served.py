@@ -6,8 +6,10 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import textwrap
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -41,7 +43,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegisterSettings
         settings = RegisterSettings(
             model_name="faces", tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment="faces"
         )
-        bundle = toy_bundle(folder / "bundle", calibration=CALIBRATION)
+        trained = {"settings": {"lr": 0.1, "tasks": ["valence"]}, "kept_epoch": 3}
+        bundle = toy_bundle(folder / "bundle", calibration=CALIBRATION, training=trained)
         register_bundle(Bundle.load(bundle), settings, [])
         yield settings
 
@@ -64,6 +67,8 @@ def url(store: RegisterSettings, bundle: Path) -> Iterator[str]:
     command += ["--env-manager", "local", "--port", str(port), "--host", "127.0.0.1"]
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "MLFLOW_TRACKING_URI": store.tracking_uri, "PATH": programs}
+    environment["MTCLAR_CACHE"] = str(bundle.parent / "cache of the server")
+    (bundle.parent / "params.yaml").write_text("label: {subject: nobody}\n")  # of somebody else: it does not count
     with log.open("w") as file:
         server = subprocess.Popen(
             command, stdout=file, stderr=file, env=environment, cwd=bundle.parent, start_new_session=True
@@ -82,9 +87,13 @@ def ask(url: str, content: Any) -> tuple[int, Any]:
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310
-            return answer.status, json.load(answer)["predictions"]
+            return answer.status, json.loads(answer.read(), parse_constant=not_json)["predictions"]
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
+
+
+def not_json(name: str) -> None:
+    raise AssertionError(f"{name} is not JSON")
 
 
 def in_json(data: bytes) -> str:
@@ -127,6 +136,45 @@ def test_a_video_is_labelled_over_http_with_the_numbers_that_the_library_gives(
     for column in ("valence", "arousal"):
         np.testing.assert_allclose(theirs[column].astype(float), ours[column], atol=1e-9)
     assert set(theirs["name"]) == {"clip"}
+    last = answer[-1]
+    assert (last["status"], last["valence"], last["valence_lo"]) == ("no_face", None, None)
+    assert all(row["valence_lo"] <= row["valence"] <= row["valence_hi"] for row in answer[:3])
+    assert not list((bundle.parent / "cache of the server").rglob("*.features")), "nothing of a request is kept"
+
+
+def test_features_of_another_model_are_a_bad_request(url: str, clip: Path, tmp_path: Path) -> None:
+    other = toy_bundle(tmp_path / "other", d_valence=0.5, calibration=CALIBRATION)
+    mtclar.write_features(mtclar.extract(clip, model=other), tmp_path / "clip.features")
+    row = {"video": in_json((tmp_path / "clip.features").read_bytes())}
+    status, answer = ask(url, {"dataframe_records": [row]})
+    assert (status, answer["message"]) == (
+        400, "row 0: video.features: was extracted with another model than this one; extract the video with it.",
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+def test_the_examples_of_the_documentation_are_answered(
+    url: str, bundle: Path, clip: Path, repository: Path, tmp_path: Path
+) -> None:
+    parts = re.findall(r"(?:^    .*\n|^\n(?=    ))+", (repository / "docs" / "serving.md").read_text(), re.MULTILINE)
+    examples = [textwrap.dedent(part) for part in parts if "/invocations" in part]
+    assert len(examples) == 3
+    cv2.imwrite(str(tmp_path / "portrait.jpg"), picture(3)[..., ::-1])
+    shutil.copy(clip, tmp_path / "clip.mp4")
+    (tmp_path / "anchors.csv").write_text(ANCHORS)
+    mtclar.write_features(mtclar.extract(clip, model=bundle), tmp_path / "clip.features")
+    counts = []
+    for example in examples:
+        command = re.sub(r"(?:http://)?localhost:5001/invocations", url, example)
+        programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        done = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True, check=False, cwd=tmp_path,
+            env={**os.environ, "PATH": programs}, timeout=120,
+        )  # fmt: skip
+        answer = json.loads(done.stdout)
+        assert "predictions" in answer, answer
+        counts.append(len(answer["predictions"]))
+    assert counts == [1, len(TIMES_MS), len(TIMES_MS)]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +259,16 @@ def test_what_the_model_requires_is_public_and_exact(store: RegisterSettings) ->
     model = mlflow.models.Model.load(folder)
     assert model.saved_input_example_info is not None
     assert [column.name for column in model.signature.inputs] == ["image", "video", "name", "anchors"]
+    assert {"valence", "valence_lo", "arousal_hi", "frame"} <= {column.name for column in model.signature.outputs}
     assert not list(folder.rglob("*.pkl"))
+
+
+def test_the_run_that_registers_tells_the_settings_of_the_training(store: RegisterSettings) -> None:
+    mlflow = tracking.connect(store)
+    (run,) = mlflow.search_runs(experiment_names=["faces"], output_format="list")
+    assert run.data.params["train.lr"] == "0.1"
+    assert run.data.params["train.tasks"] == "['valence']"
+    assert run.data.params["kept_epoch"] == "3"
 
 
 def test_a_model_can_be_registered_where_mlflow_is_there_without_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,5 +307,7 @@ def test_the_run_and_the_version_say_what_they_are_and_from_which_training(tmp_p
     used = {(item.dataset.name, item.tags[0].value) for item in registering.inputs.dataset_inputs}
     assert used == {("faces", "training"), ("evaluation set", "evaluation")}
     (item,) = runs["train"].inputs.dataset_inputs
-    assert json.loads(item.dataset.source) == {"revision": "ab" * 32}
+    assert json.loads(item.dataset.source) == {"tags": {"revision": "ab" * 32}}
+    assert item.dataset.digest == ("ab" * 32)[:36]
+    assert tracking.connect(settings).data.get_source(item).to_dict() == {"tags": {"revision": "ab" * 32}}
     assert "mtclar" in client.get_registered_model("linked").description

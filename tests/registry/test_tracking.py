@@ -185,6 +185,52 @@ def test_what_a_lost_store_never_heard_is_said_at_the_end(
     assert "could not be told that run" in caplog.text
 
 
+def test_what_a_store_refuses_is_said_and_keeps_nothing_else_back(
+    store: RegisterSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with tracking.start(store, run_name="train") as run:
+        run.artifact(tmp_path / "gone.csv")
+        run.metric("a name that MLflow does not take: %", 1.0)
+        run.metric("loss", 0.5, step=1)
+    assert _run(store, run.run_id).data.metrics == {"loss": 0.5}
+    assert len(caplog.records) == 1
+    assert f"MLflow has not taken for its run {run.run_id}: gone.csv (" in caplog.text
+    assert "metric a name that MLflow does not take" in caplog.text
+
+
+def test_a_store_that_is_slow_to_fail_is_asked_the_more_seldom(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, asked = [1000.0], []
+
+    class Silent:
+        @staticmethod
+        def log_metric(name: str, value: float, **more: object) -> None:
+            asked.append(clock[0])
+            clock[0] += 40  # until the connection is given up
+            raise ConnectionError("read timeout")
+
+    monkeypatch.setattr(tracking.time, "monotonic", lambda: clock[0])
+    run = tracking.MlflowTracking(Silent, "run")
+    while clock[0] < 3000:
+        run.metric("loss", 0.5)
+        clock[0] += 5
+    assert len(asked) == 5, "a tenth of the time at most"
+    assert len(caplog.records) == 1
+
+
+def test_a_run_that_the_environment_names_keeps_its_parent(
+    store: RegisterSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = tracking.connect(store).MlflowClient()
+    given = client.create_run(client.create_experiment("of the cluster"), tags={"mlflow.parentRunId": "theirs"})
+    monkeypatch.setenv("MLFLOW_RUN_ID", given.info.run_id)
+    with tracking.start(store, run_name="register", tags={"mlflow.parentRunId": "ours", "data_rev": "d"}):
+        pass
+    tags = _run(store, given.info.run_id).data.tags
+    assert (tags["mlflow.parentRunId"], tags["data_rev"]) == ("theirs", "d")
+
+
 def test_the_environment_is_after_connecting_what_it_was_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
