@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 models = typer.Typer(help="Which models there are, their cards, and which one is champion.", no_args_is_help=True)
 
-_NAMES = "default, a bundle folder here or on S3, or of the registry mtclar, mtclar@champion, mtclar/3, a number or an alias."
+_NAMES = (
+    "default, a bundle folder here or on S3, or of the registry mtclar, mtclar@champion, mtclar/3, a number, an alias."
+)
 Model = Annotated[str, typer.Argument(help=_NAMES, metavar="[MODEL]")]
 Compared = Annotated[str, typer.Argument(help=_NAMES, metavar="MODEL")]
 Local = Annotated[

@@ -175,7 +175,7 @@ class FaceModel(PythonModel):
 def _json_ready(table: pd.DataFrame) -> pd.DataFrame:
     """The table with None for what is not known: JSON has no NaN."""
     holes = [name for name in table if table[name].isna().any()]
-    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), None) for name in holes})
+    return table.assign(**{str(name): table[name].astype(object).where(table[name].notna(), None) for name in holes})
 
 
 def _bytes(value: Any, where: str) -> bytes:

@@ -83,6 +83,7 @@ def serve() -> None:
     port, workers = number("MLFLOW_PORT", 5000), number("MLFLOW_WORKERS", 2)
     os.environ[AUTH_CONFIG] = str(auth_config())
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="1")
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # 0.5 GB of processes for what we do not use
     # The rest MLflow reads from the environment: a command line can be seen by everybody on the machine.
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--serve-artifacts"]
     command += ["--host", os.environ.get("MLFLOW_LISTEN") or "0.0.0.0", "--port", str(port)]  # noqa: S104 - a container

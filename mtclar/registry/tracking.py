@@ -223,6 +223,8 @@ def connect(settings: RegisterSettings) -> Any:
         MtclarError: The store cannot be opened.
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # Artifacts come through the server alone: it would else give addresses of a store that clients need not reach.
+    os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     import mlflow
 
