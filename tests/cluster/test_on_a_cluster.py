@@ -222,8 +222,12 @@ def test_a_task_that_takes_more_memory_than_its_limit_is_ended(namespace: str, i
 
 
 def may(who: str, verb: str, what: str, namespace: str) -> bool:
-    """Whether an account may do something with resources, named GROUP/RESOURCE/NAME, of kinds the cluster may lack."""
+    """Whether an account may do something with resources of kinds that the cluster may lack.
+
+    They are named GROUP/RESOURCE, GROUP/RESOURCE/NAME or GROUP/RESOURCE:PART, such as its status.
+    """
     group, resource, name = [*what.split("/"), ""][:3]
+    resource, _, part = resource.partition(":")
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
@@ -232,6 +236,7 @@ def may(who: str, verb: str, what: str, namespace: str) -> bool:
             "groups": ["system:serviceaccounts", "system:authenticated"],
             "resourceAttributes": {
                 "namespace": namespace, "verb": verb, "group": group, "resource": resource, "name": name,
+                "subresource": part,
             },
         },
     }  # fmt: skip
@@ -246,7 +251,7 @@ def may(who: str, verb: str, what: str, namespace: str) -> bool:
         ("create", "argoproj.io/workflowtaskresults", True),
         ("create", "trainer.kubeflow.org/trainjobs", True),
         ("get", "/secrets/mlpipeline-minio-artifact", True),
-        ("patch", "argoproj.io/workflowtasksets/status", True),
+        ("patch", "argoproj.io/workflowtasksets:status", True),
         ("get", "/secrets", False),
         ("get", "/secrets/mtclar-s3", False),
         ("get", "/configmaps/other", False),
