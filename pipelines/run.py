@@ -92,7 +92,8 @@ def run_here(name: str, *, settings: Settings, data: Path, root: Path, container
         if unresolved:
             raise MtclarError(f"pipeline {name}: a branch was skipped in silence ({unresolved[0]}).")
         made = _left(run_root, name) - before
-        with _environment(MLFLOW_TRACKING_URI=uri):
+        with tracking.kept_environment("MLFLOW_TRACKING_URI"):
+            os.environ["MLFLOW_TRACKING_URI"] = uri
             return _promoted(settings, made) if name == "training" else _labelled(made)
 
 
@@ -195,21 +196,6 @@ class _Log:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
-
-
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Sets variables for the tasks, which inherit them, and puts back what was there."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

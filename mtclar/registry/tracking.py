@@ -234,7 +234,8 @@ def connect(settings: RegisterSettings) -> Any:
         logging.getLogger(name).setLevel(logging.WARNING)
     uri = store_uri(settings)
     try:
-        with _kept("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # mlflow sets them; who comes next has its own store
+        # mlflow sets them, and who comes next has a store of its own.
+        with kept_environment("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
             mlflow.set_tracking_uri(uri)
             mlflow.set_registry_uri(uri)
         if (folder := _artifacts_beside(uri)) is not None:
@@ -341,7 +342,7 @@ def _defaults(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _kept(*names: str) -> Iterator[None]:
+def kept_environment(*names: str) -> Iterator[None]:
     """Variables of the environment that are after the block what they were before."""
     before = {name: os.environ.get(name) for name in names}
     try:

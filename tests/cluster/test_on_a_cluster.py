@@ -66,20 +66,20 @@ def images() -> tuple[str, str]:
 
 
 def container(name: str, image: str, script: str, **more: Any) -> dict[str, Any]:
-    """A container as `restricted` allows it, with a shared folder /work."""
+    """A container as `restricted` allows it, with a shared folder /line."""
     return {
         "name": name,
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/bin/sh", "-ec", script],
-        "workingDir": "/work",
+        "workingDir": "/line",
         "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "3Gi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "work", "mountPath": "/work"}, {"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [{"name": "work", "mountPath": "/line"}, {"name": "tmp", "mountPath": "/tmp"}],
         **more,
     }
 
@@ -144,7 +144,7 @@ def test_every_step_of_the_line_runs_in_its_image_and_the_champion_labels(
     namespace: str, images: tuple[str, str]
 ) -> None:
     cpu, gpu = images
-    store = {"name": "MLFLOW_TRACKING_URI", "value": "sqlite:////work/mlflow.db"}
+    store = {"name": "MLFLOW_TRACKING_URI", "value": "sqlite:////line/mlflow.db"}
     order = [
         ("sample", cpu, f"mtclar sample --out sample {SAMPLE}"),
         ("crop", cpu, f"mtclar crop --data sample --out crop {TINY}"),

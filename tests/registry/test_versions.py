@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
+import shutil
+import threading
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +23,7 @@ from mtclar.registry.promote import promote_challenger
 from mtclar.registry.register import register_bundle
 from mtclar.registry.versions import Version
 from mtclar.serving import Bundle
+from mtclar.serving.default import bundle_cache
 from mtclar.settings import PromoteSettings, RegisterSettings
 
 GATE = PromoteSettings.model_validate(
@@ -149,48 +149,32 @@ def test_a_version_that_mtclar_did_not_register_has_no_bundle(store: RegisterSet
         fetch_bundle("models:/foreign/1", store)
 
 
-FETCH = """
-import json, random, sys, time
-from mtclar.registry import fetch
-from mtclar.registry.fetch import fetch_bundle
-from mtclar.serving import Bundle
-from mtclar.settings import RegisterSettings
-settings = RegisterSettings.model_validate(json.loads(sys.argv[1]))
-import mlflow
-whole = fetch._is_whole
-def late(*given):  # what another process does between a look and what follows it
-    found = whole(*given)
-    if not found:
-        time.sleep(random.uniform(0, 0.1))
-    return found
-fetch._is_whole = late
-print("ready", flush=True)
-time.sleep(max(0.0, float(sys.stdin.readline()) - time.time()))
-for _ in range(5):
-    Bundle.load(fetch_bundle("models:/mtclar/1", settings, anew=True))
-"""
-
-
-def test_processes_that_fetch_the_same_version_at_once_do_not_take_it_from_each_other(
+def test_a_version_that_another_process_brings_meanwhile_is_not_taken_from_it(
     store: RegisterSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _register(store, tmp_path / "bundle")
+    version = _register(store, tmp_path / "bundle")
     monkeypatch.setenv("MTCLAR_CACHE", str(tmp_path / "cache"))
-    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-c", FETCH, store.model_dump_json()]
-    fetching = [
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        for _ in range(4)
-    ]  # fmt: skip
-    for process in fetching:
-        assert process.stdout.readline().strip() == "ready"
-    at = time.time() + 0.2
-    for process in fetching:
-        process.stdin.write(f"{at}\n")
-        process.stdin.flush()
-    for process in fetching:
-        assert process.communicate(timeout=60)[1] == ""
-        assert process.returncode == 0
+    kept, remove = bundle_cache() / version.bundle_sha, shutil.rmtree
+    loaded: list[Bundle] = []
+    between: list[bool] = []
+
+    def bring() -> None:
+        loaded.append(Bundle.load(fetch_bundle("models:/mtclar/1", store, anew=True)))
+
+    other = threading.Thread(target=bring)
+
+    def late(path: Path, *given: Any, **named: Any) -> None:
+        if (
+            Path(path) == kept and threading.current_thread() is not other and not between
+        ):  # between seeing that there is no bundle and putting one there
+            other.start()
+            other.join(3)
+            between.append(kept.exists())
+        remove(path, *given, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", late)
+    Bundle.load(fetch_bundle("models:/mtclar/1", store, anew=True))
+    assert between  # else nobody came between
+    other.join(30)
+    assert between == [False]
+    assert [bundle.identity for bundle in loaded] == [version.bundle_sha]
