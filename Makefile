@@ -81,7 +81,7 @@ test-cluster: $(VENV)/.installed
 	$(BIN)/python -m pytest tests/cluster
 
 test-images: $(VENV)/.installed
-	$(BIN)/python -m pytest tests/infra/test_images.py
+	$(BIN)/python -m pytest tests/infra/test_images.py tests/pipelines/test_containers.py
 
 # The old model's objects leave the remote: the repository holds one model and the sample. (Not by `dvc gc`, which would
 # empty the cache of every experiment as well.)

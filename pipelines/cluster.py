@@ -217,42 +217,65 @@ class Cluster:
         with scratch("pipeline") as folder:
             file = write_ir(folder, name, settings)
             version = version_name(file)
-            found = self._ask(
-                "",
-                self._pipelines.pipeline_service_list_pipelines,
-                namespace=self.namespace,
-                filter=_equal("display_name", title),
+            new = api.V2beta1Pipeline(display_name=title, name=title, namespace=self.namespace)
+            pipeline_id = self._found_or_made(
+                "pipeline",
+                lambda: (
+                    self._ask(
+                        "",
+                        self._pipelines.pipeline_service_list_pipelines,
+                        namespace=self.namespace,
+                        filter=_equal("display_name", title),
+                    ).pipelines
+                ),
+                lambda: self._ask("pipeline_id", self._pipelines.pipeline_service_create_pipeline, pipeline=new),
             )
-            if found.pipelines:
-                pipeline_id = found.pipelines[0].pipeline_id
-            else:
-                new = api.V2beta1Pipeline(display_name=title, name=title, namespace=self.namespace)
-                made = self._ask("pipeline_id", self._pipelines.pipeline_service_create_pipeline, pipeline=new)
-                pipeline_id = made.pipeline_id
-            versions = self._ask(
-                "",
-                self._pipelines.pipeline_service_list_pipeline_versions,
-                pipeline_id,
-                filter=_equal("display_name", version),
-            )
-            if versions.pipeline_versions:
-                return pipeline_id, version, versions.pipeline_versions[0].pipeline_version_id
             upload = self._upload.upload_pipeline_version
-            made = self._ask("pipeline_version_id", upload, str(file), name=version, pipelineid=pipeline_id)
-            return pipeline_id, version, made.pipeline_version_id
+            version_id = self._found_or_made(
+                "pipeline_version",
+                lambda: (
+                    self._ask(
+                        "",
+                        self._pipelines.pipeline_service_list_pipeline_versions,
+                        pipeline_id,
+                        filter=_equal("display_name", version),
+                    ).pipeline_versions
+                ),
+                lambda: self._ask("pipeline_version_id", upload, str(file), name=version, pipelineid=pipeline_id),
+            )
+            return pipeline_id, version, version_id
 
     def _experiment(self, name: str) -> str:
-        found = self._ask(
-            "",
-            self._experiments.experiment_service_list_experiments,
-            namespace=self.namespace,
-            filter=_equal("display_name", name),
-        )
-        if found.experiments:
-            return str(found.experiments[0].experiment_id)
         new = api.V2beta1Experiment(display_name=name, namespace=self.namespace)
         create = self._experiments.experiment_service_create_experiment
-        return str(self._ask("experiment_id", create, experiment=new).experiment_id)
+        return self._found_or_made(
+            "experiment",
+            lambda: (
+                self._ask(
+                    "",
+                    self._experiments.experiment_service_list_experiments,
+                    namespace=self.namespace,
+                    filter=_equal("display_name", name),
+                ).experiments
+            ),
+            lambda: self._ask("experiment_id", create, experiment=new),
+        )
+
+    def _found_or_made(self, kind: str, find: Callable[[], list[Any] | None], make: Callable[[], Any]) -> str:
+        """The id of the first thing of a kind that is found, or of one that is made.
+
+        Where somebody else makes the same thing in the same moment the server refuses the second one (409); then it
+        is there to be found.
+        """
+        for again in (True, False):
+            if found := find():
+                return str(getattr(found[0], f"{kind}_id"))
+            try:
+                return str(getattr(make(), f"{kind}_id"))
+            except _ExistsError:
+                if not again:
+                    raise
+        raise AssertionError
 
     def _link(self, run_id: str) -> str:
         return f"{public(os.environ.get(UI_VARIABLE) or self.host).rstrip('/')}/#/runs/details/{run_id}"
@@ -267,7 +290,8 @@ class Cluster:
         try:
             answer = call(*given, **named)
         except ApiException as error:
-            raise MtclarError(f"{place}: {self._reason(error)}.") from None
+            sort = _ExistsError if error.status == 409 else MtclarError
+            raise sort(f"{place}: {self._reason(error)}.") from None
         except MaxRetryError as error:
             slow = isinstance(error.reason, TimeoutError) and not isinstance(error.reason, NewConnectionError)
             why = "does not answer in time" if slow else f"cannot be reached ({brief(error.reason or error)})"
@@ -301,6 +325,10 @@ class Cluster:
     def _clean(self, text: str) -> str:
         """The text without the token."""
         return text.replace(self._token, "***") if self._token else text
+
+
+class _ExistsError(MtclarError):
+    """What was to be made is there already."""
 
 
 _NOT_THE_API = (

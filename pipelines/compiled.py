@@ -14,7 +14,7 @@ from mtclar.errors import MtclarError
 from mtclar.revision import git_revision
 from mtclar.settings import Settings
 from pipelines.run import NAMES, build
-from pipelines.trainjob import train_job
+from pipelines.trainjob import NAMESPACE, train_job
 
 
 def write_ir(out: Path, name: str, settings: Settings) -> Path:
@@ -53,7 +53,7 @@ def write_all(
         settings: All of params.yaml, the defaults of the compiled pipelines.
         namespace: Also write the custom resources Pipeline and PipelineVersion in this namespace, NAME-resources.yaml,
             for a Kubeflow that keeps its pipelines in Kubernetes.
-        nodes: Also write trainjob.yaml, training on so many machines.
+        nodes: Also write trainjob.yaml, training on so many machines, in `namespace` or that of infra/kubernetes.
         places: Addresses on S3 of what that reads and writes: faces, pairs, out.
 
     Returns:
@@ -67,7 +67,8 @@ def write_all(
     if namespace:
         more += [(f"{path.stem}-resources.yaml", _resources(path, namespace)) for path in paths]
     if nodes:
-        more.append(("trainjob.yaml", [train_job(settings, nodes=nodes, places=places or {})]))
+        job = train_job(settings, nodes=nodes, places=places or {}, namespace=namespace or NAMESPACE)
+        more.append(("trainjob.yaml", [job]))
     for name, documents in more:
         with whole_file(out / name) as partial:
             partial.write_text(yaml.safe_dump_all(documents, sort_keys=False), encoding="utf-8")

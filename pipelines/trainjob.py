@@ -18,10 +18,12 @@ from mtclar.storage import is_remote
 from pipelines.placing import CONFIG_MAP, GPU, MLFLOW_SECRET, PULL_SECRET, S3_SECRET, USER
 
 RUNTIME = "torch-distributed"
+NAMESPACE = "mtclar"
+"""That of infra/kubernetes."""
 PLACES = ("faces", "pairs", "out")
 
 
-def train_job(settings: Settings, *, nodes: int, places: dict[str, str]) -> dict[str, Any]:
+def train_job(settings: Settings, *, nodes: int, places: dict[str, str], namespace: str = NAMESPACE) -> dict[str, Any]:
     """The job.
 
     Args:
@@ -29,6 +31,7 @@ def train_job(settings: Settings, *, nodes: int, places: dict[str, str]) -> dict
             GPUs are those of one machine, with a process each.
         nodes: How many machines.
         places: Addresses on S3 of faces, pairs and out.
+        namespace: Where it runs; config map and secrets of infra/kubernetes are expected there.
 
     Raises:
         MtclarError: An address is missing, or is none on S3.
@@ -46,7 +49,7 @@ def train_job(settings: Settings, *, nodes: int, places: dict[str, str]) -> dict
     return {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
-        "metadata": {"name": "mtclar-train", "namespace": "mtclar", "labels": {"app.kubernetes.io/name": "mtclar"}},
+        "metadata": {"name": "mtclar-train", "namespace": namespace, "labels": {"app.kubernetes.io/name": "mtclar"}},
         "spec": {
             "runtimeRef": {"apiGroup": "trainer.kubeflow.org", "kind": "ClusterTrainingRuntime", "name": RUNTIME},
             "activeDeadlineSeconds": round(resources.hours * 3600),

@@ -44,11 +44,13 @@ class KfpApi:
     Attributes:
         token: The only one it takes; None takes any.
         fault: A function of the handler that answers in place of the server, or None.
+        late: Kinds whose next list is still empty, as for somebody who asks before another one makes the first.
     """
 
     def __init__(self) -> None:
         self.token: str | None = None
         self.fault: Any = None
+        self.late: set[str] = set()
         self.seen: list[tuple[str, str, str | None]] = []
         self.pipelines: dict[str, Any] = {}
         self.versions: dict[str, tuple[Any, bytes]] = {}
@@ -63,6 +65,9 @@ class KfpApi:
         wanted = [item["stringValue"] for item in json.loads(query.get("filter", "{}")).get("predicates", ())]
 
         def those(items: dict[str, Any]) -> list[Any]:
+            if method == "GET" and parts[-1] in self.late:
+                self.late.remove(parts[-1])
+                return []
             return [item for item in items.values() if not wanted or item.display_name in wanted]
 
         match method, parts:
@@ -70,11 +75,13 @@ class KfpApi:
                 assert query["namespace"]
                 return api.V2beta1ListPipelinesResponse(pipelines=those(self.pipelines))
             case "POST", ["pipelines"]:
-                return self._keep(self.pipelines, "pipeline_id", read("V2beta1Pipeline", json.loads(body)))
+                pipeline = self._new(self.pipelines, read("V2beta1Pipeline", json.loads(body)))
+                return self._keep(self.pipelines, "pipeline_id", pipeline)
             case "POST", ["pipelines", "upload_version"]:
                 content = b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body
                 file = BytesParser().parsebytes(content).get_payload()[0].get_payload(decode=True)
                 made = api.V2beta1PipelineVersion(display_name=query["name"], pipeline_id=query["pipelineid"])
+                self._new({key: kept for key, (kept, _) in self.versions.items()}, made)
                 self._keep({}, "pipeline_version_id", made, len(self.versions))
                 self.versions[made.pipeline_version_id] = (made, file)
                 return made
@@ -85,7 +92,8 @@ class KfpApi:
                 assert query["namespace"]
                 return api.V2beta1ListExperimentsResponse(experiments=those(self.experiments))
             case "POST", ["experiments"]:
-                return self._keep(self.experiments, "experiment_id", read("V2beta1Experiment", json.loads(body)))
+                experiment = self._new(self.experiments, read("V2beta1Experiment", json.loads(body)))
+                return self._keep(self.experiments, "experiment_id", experiment)
             case "POST", ["runs"]:
                 run = read("V2beta1Run", json.loads(body))
                 assert run.pipeline_version_reference.pipeline_version_id in self.versions
@@ -101,6 +109,11 @@ class KfpApi:
             case "DELETE", ["recurringruns", identity]:
                 return {} if self.schedules.pop(identity, None) else None
         return None
+
+    def _new(self, items: dict[str, Any], item: Any) -> Any:
+        if item.display_name in {kept.display_name for kept in items.values()}:
+            raise FileExistsError(item.display_name)
+        return item
 
     def _keep(self, items: dict[str, Any], name: str, item: Any, number: int | None = None) -> Any:
         identity = f"{name.removesuffix('_id').replace('_', '-')}-{len(items) if number is None else number}"
@@ -130,6 +143,9 @@ def kfp_api() -> Iterator[KfpApi]:
                     found = state.answer(self.command, unquote(url.path), query, body, kind)
                 except AssertionError as error:
                     self.send(400, {"message": str(error)})
+                    return
+                except FileExistsError as error:
+                    self.send(409, {"error": f"{error} already exists", "code": 6})
                     return
                 self.send(*((404, {"message": "not found"}) if found is None else (200, found)))
 

@@ -62,6 +62,17 @@ def test_a_run_is_of_a_version_with_a_name_that_a_second_submission_finds_again(
     assert not list(Path.home().rglob("*"))  # nothing is left in the user's home
 
 
+def test_what_somebody_else_makes_in_the_same_moment_is_found(settings: Settings, server: KfpApi) -> None:
+    first = cluster(server).submit("training", settings, data="s3://bucket/data", experiment="nightly")
+    server.late = {"pipelines", "versions", "experiments"}
+    second = cluster(server).submit("training", settings, data="s3://bucket/data", experiment="nightly")
+    assert not server.late
+    assert second.version == first.version
+    assert (len(server.pipelines), len(server.versions), len(server.experiments)) == (1, 1, 1)
+    first_run, second_run = server.runs.values()
+    assert first_run.experiment_id == second_run.experiment_id
+
+
 def test_the_command_prints_what_the_run_is_run_with_and_where_to_see_it(
     server: KfpApi, capsys: pytest.CaptureFixture[str]
 ) -> None:

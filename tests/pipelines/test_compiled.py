@@ -72,6 +72,7 @@ def test_the_check_refuses_what_a_strict_server_refuses(written: dict, schemas: 
 def test_the_training_job_starts_a_process_a_gpu_on_every_machine(written: dict) -> None:
     ((job),) = written["trainjob.yaml"]
     trainer = job["spec"]["trainer"]
+    assert job["metadata"]["namespace"] == "team"
     assert (trainer["numNodes"], trainer["numProcPerNode"], trainer["image"]) == (2, 8, GPU_IMAGE)
     assert trainer["command"] == ["python", "-m", "torch.distributed.run", "-m", "mtclar", "train"]
     assert trainer["args"][:3] == [f"--{name}={place}" for name, place in PLACES.items()]
