@@ -29,7 +29,7 @@ from mtclar.features.table import LANDMARKS, Faces, Features
 
 SUFFIX = ".features"
 SCHEMA_VERSION = 1
-ROWS_A_BATCH = 65536
+ROWS_A_BATCH = 16384
 _KEY = b"mtclar.features"
 _MAGIC = b"ARROW1"
 _AFFECT = ("valence", "arousal")
@@ -83,31 +83,38 @@ def write_features(features: Features, path: Path | str) -> None:
     source, faceless = np.minimum(order, max(m - 1, 0)), order >= m
     frame, track = frame[order], track[order]
 
-    def numbers(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-        values = values[source] if m else np.zeros(len(order))
-        return pa.array(values.astype(NUMPY[kind], copy=False), kind, mask=faceless)
-
-    def lists(values: np.ndarray, width: int) -> pa.Array:
-        flat = values.reshape(m, width)[source] if m else np.zeros((len(order), width))
-        flat = pa.array(flat.astype(np.float16, copy=False).reshape(-1))
-        return pa.FixedSizeListArray.from_arrays(flat, width, mask=pa.array(faceless))
-
-    columns = [
-        pa.array(frame),
-        pa.array(features.pts.astype(np.int64)[frame]),
-        pa.array(features.time_s.astype(np.float64)[frame]),
-        pa.array(features.shot.astype(np.int64)[frame]),
-        pa.array(track, mask=faceless),
-    ]
-    for name, (names, kind) in _SCALARS.items():
-        values = np.asarray(getattr(faces, name)).reshape(m, len(names))
-        columns += [numbers(values[:, k], kind) for k in range(len(names))]
-    columns += [lists(faces.landmarks, 2 * LANDMARKS), lists(faces.embedding, dimensions)]
     places = {(int(frame[row]), int(track[row])): row for row in _rows_of(features.face_pictures, frame)}
-    columns.append(_pictures({places[key]: data for key, data in features.face_pictures.items()}, len(order)))
+    face_pictures = {places[key]: data for key, data in features.face_pictures.items()}
     firsts = np.searchsorted(frame, list(features.shot_pictures)).tolist()
-    columns.append(_pictures(dict(zip(firsts, features.shot_pictures.values(), strict=True)), len(order)))
-    table = pa.Table.from_arrays(columns, schema=schema(dimensions))
+    shot_pictures = dict(zip(firsts, features.shot_pictures.values(), strict=True))
+
+    def batch(rows: slice) -> pa.Table:
+        """The table of some rows; all rows at once would be a second copy of a long video's embeddings."""
+        some, empty = source[rows], faceless[rows]
+
+        def numbers(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+            values = values[some] if m else np.zeros(len(some))
+            return pa.array(values.astype(NUMPY[kind], copy=False), kind, mask=empty)
+
+        def lists(values: np.ndarray, width: int) -> pa.Array:
+            flat = values.reshape(m, width)[some] if m else np.zeros((len(some), width))
+            flat = pa.array(flat.astype(np.float16, copy=False).reshape(-1))
+            return pa.FixedSizeListArray.from_arrays(flat, width, mask=pa.array(empty))
+
+        columns = [
+            pa.array(frame[rows]),
+            pa.array(features.pts.astype(np.int64, copy=False)[frame[rows]]),
+            pa.array(features.time_s.astype(np.float64, copy=False)[frame[rows]]),
+            pa.array(features.shot.astype(np.int64, copy=False)[frame[rows]]),
+            pa.array(track[rows], mask=empty),
+        ]
+        for name, (names, kind) in _SCALARS.items():
+            values = np.asarray(getattr(faces, name)).reshape(m, len(names))
+            columns += [numbers(values[:, k], kind) for k in range(len(names))]
+        columns += [lists(faces.landmarks, 2 * LANDMARKS), lists(faces.embedding, dimensions)]
+        columns += [_pictures(pictures, rows) for pictures in (face_pictures, shot_pictures)]
+        return pa.Table.from_arrays(columns, schema=known)
+
     facts = {
         "schema_version": SCHEMA_VERSION,
         "frames": n,
@@ -117,14 +124,15 @@ def write_features(features: Features, path: Path | str) -> None:
         "person": {str(number): name for number, name in features.person.items()},
         "notes": list(features.notes),
     }
-    table = table.replace_schema_metadata({_KEY: json.dumps(facts, allow_nan=False).encode()})
+    known = schema(dimensions).with_metadata({_KEY: json.dumps(facts, allow_nan=False).encode()})
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with whole_file(path) as partial:
         with (
             pa.OSFile(str(partial), "wb") as sink,
-            pa.ipc.new_file(sink, table.schema, options=options) as writer,
+            pa.ipc.new_file(sink, known, options=options) as writer,
         ):
-            writer.write_table(table, max_chunksize=ROWS_A_BATCH)
+            for start in range(0, len(order), ROWS_A_BATCH):
+                writer.write_table(batch(slice(start, min(start + ROWS_A_BATCH, len(order)))))
         with partial.open("rb") as written:
             os.fsync(written.fileno())  # on the disk before it has its name
 
@@ -236,11 +244,8 @@ def _rows_of(keys: Iterable[tuple[int, int]], frame: np.ndarray) -> Iterable[int
         yield from range(*np.searchsorted(frame, [number, number + 1]).tolist())
 
 
-def _pictures(by_row: dict[int, bytes], rows: int) -> pa.Array:
-    column: list[bytes | None] = [None] * rows
-    for row, data in by_row.items():
-        column[row] = data
-    return pa.array(column, pa.binary())
+def _pictures(by_row: dict[int, bytes], rows: slice) -> pa.Array:
+    return pa.array([by_row.get(row) for row in range(rows.start, rows.stop)], pa.binary())
 
 
 def _kept(table: pa.Table, name: str) -> list[tuple[int, bytes]]:

@@ -21,11 +21,15 @@ from mtclar.settings import LabelSettings
 SCHEMA_VERSION = 1
 
 
+ROWS_AT_ONCE = 10_000
+"""Rows whose text is in memory at the same time."""
+
+
 def write_csv(columns: Columns, path: Path) -> None:
     """Writes the labels as CSV: times with 6 decimals, other numbers with 6 digits, nothing for what is not known."""
 
-    def cells(name: str) -> Iterable[object]:
-        values = columns[name]
+    def cells(name: str, rows: slice) -> Iterable[object]:
+        values = columns[name][rows]
         if values.dtype.kind != "f":
             return values.tolist()
         form = "%.6f" if name == "time_s" else "%.6g"
@@ -34,7 +38,9 @@ def write_csv(columns: Columns, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(LABELS.names)
-        writer.writerows(zip(*(cells(name) for name in LABELS.names), strict=True))
+        for start in range(0, len(columns["frame"]), ROWS_AT_ONCE):
+            rows = slice(start, start + ROWS_AT_ONCE)
+            writer.writerows(zip(*(cells(name, rows) for name in LABELS.names), strict=True))
 
 
 def write_json(content: dict[str, Any], path: Path) -> None:
