@@ -57,6 +57,7 @@ class SynthesizeSettings(Section):
     light: Annotated[float, Field(ge=0, le=2)]
     covering: Share
     camera: Annotated[float, Field(ge=0, le=2)]
+    tries: Positive
     detect: Annotated[int, Field(ge=0)]
     workers: Annotated[int, Field(ge=0)]
 

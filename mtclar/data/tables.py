@@ -68,7 +68,7 @@ SYNTHESIS = pa.schema(
         ("quality", pa.int64()),  # of the camera's compression, 1..100
         ("codec", pa.string()),  # of the camera: one of CODECS
         ("noise", pa.float64()),
-        ("speaking", pa.bool_()),
+        ("mouth", pa.string()),  # what it does besides showing affect: one of MOUTHS
         ("blink", pa.bool_()),
     ]
 )
@@ -77,6 +77,8 @@ SYNTHESIS = pa.schema(
 COVERINGS = ("none", "hand", "object", "hair", "glasses")
 
 CODECS = ("none", "jpeg", "h264")
+
+MOUTHS = ("none", "speech", "song", "yawn", "open", "press", "pout")
 
 PAIRS = pa.schema(
     [

@@ -39,7 +39,7 @@ NAMES = {
 }
 """Names of the bands."""
 
-NAMED = ("covering",)
+NAMED = ("covering", "mouth")
 """Traits whose values are groups themselves."""
 
 TRAITS = (*BANDS, *NAMED)

@@ -18,6 +18,7 @@ _GROUPS = {
     "skin": "skin colour",
     "yaw": "pose (degrees turned to the side)",
     "covering": "what covers the face",
+    "mouth": "what the mouth does besides showing affect",
     "age": "age in looks",
     "face_px": "size of the face in the picture (pixels)",
 }

@@ -17,6 +17,7 @@ _NAMES = {
     "yaw": "head turned by (degrees)",
     "face_px": "width of the face (pixels)",
     "covering": "before the face",
+    "mouth": "what the mouth does besides",
 }
 
 

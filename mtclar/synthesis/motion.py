@@ -178,5 +178,21 @@ def speak(rng: np.random.Generator, shown: Actions, fps: float) -> Actions:
     return shown
 
 
+def sing(rng: np.random.Generator, shown: Actions, fps: float) -> Actions:
+    """Add song all along: tones of 0.4 to 2 s that open the mouth wide and round it, with breaths in between."""
+    jaw, round_, t = np.zeros(len(shown)), np.zeros(len(shown)), np.arange(len(shown)) / fps
+    start = -rng.uniform(0, 0.5)
+    while start < t[-1]:
+        length = rng.uniform(0.4, 2.0)
+        tone = np.clip(np.minimum(t - start, start + length - t) / 0.12, 0, 1)
+        jaw, round_ = jaw + rng.uniform(0.1, 0.7) * tone, round_ + rng.uniform(0.0, 0.7) * tone
+        start += length + rng.uniform(0.0, 0.3)
+    shown = shown.copy()
+    shown[:, INDEX["jaw_open"]] += jaw[:, None]
+    shown[:, INDEX["funnel"]] += round_[:, None]
+    shown[:, INDEX["lid_close"]] += (rng.uniform(0, 0.5) * (rng.uniform() < 0.5) * np.clip(jaw * 2, 0, 1))[:, None]
+    return shown
+
+
 def _triple(head: Array) -> tuple[float, float, float]:
     return float(head[0]), float(head[1]), float(head[2])

@@ -30,6 +30,11 @@ EXCITED: dict[str, tuple[Actions, ...]] = {
             | {"nose_wrinkle": 0.4}
         ),
         actions_from({"brow_down": 1.1, "lid_raise": 0.45, "lip_corner_down": 0.5, "chin_raise": 0.5}),
+        actions_from({"brow_down": 1.0, "lid_tighten": 0.4, "pucker": 0.65, "chin_raise": 0.45}),
+        actions_from(
+            {"brow_down": 0.95, "nose_wrinkle": 0.5, "upper_lip_up": 0.6, "lower_lip_down": 0.7, "jaw_open": 0.8}
+            | {"lid_tighten": 0.35}
+        ),
     ),
     "fear": (
         actions_from(
@@ -38,6 +43,8 @@ EXCITED: dict[str, tuple[Actions, ...]] = {
         ),
         actions_from({"brow_inner_up": 1.0, "brow_down": 0.35, "lid_raise": 0.9, "lip_stretch": 0.7}),
         actions_from({"brow_inner_up": 0.9, "brow_outer_up": 0.5, "lid_raise": 0.9, "jaw_open": 0.45}),
+        actions_from({"brow_inner_up": 1.0, "brow_outer_up": 0.6, "lid_raise": 1.0, "jaw_open": 0.85})
+        + actions_from({"brow_down": 0.3, "lip_stretch": 0.5}),
     ),
     "disgust": (
         actions_from(
@@ -45,6 +52,9 @@ EXCITED: dict[str, tuple[Actions, ...]] = {
         ),
         actions_from(
             {"nose_wrinkle": 0.8, "upper_lip_up": 0.9, "brow_down": 0.45, "jaw_open": 0.2, "lower_lip_down": 0.35}
+        ),
+        actions_from(
+            {"nose_wrinkle": 0.9, "brow_down": 0.6, "lip_press": 0.5, "lip_corner_down": 0.6, "chin_raise": 0.4}
         ),
     ),
     "contempt": (
@@ -72,6 +82,10 @@ EXCITED: dict[str, tuple[Actions, ...]] = {
             {"brow_inner_up": 0.7, "brow_down": 0.7, "lid_close": 0.9, "lip_stretch": 0.5, "lip_corner_down": 0.9}
             | {"chin_raise": 0.7, "cheek_raise": 0.6, "nose_wrinkle": 0.3}
         ),
+        actions_from(
+            {"brow_inner_up": 0.6, "brow_down": 0.5, "lid_close": 0.95, "cheek_raise": 0.7, "lip_stretch": 0.6}
+            | {"lower_lip_down": 0.6, "jaw_open": 0.75}
+        ),
     ),
 }
 #: Unpleasant and calm, at full strength.
@@ -91,8 +105,13 @@ SUBDUED: dict[str, tuple[Actions, ...]] = {
             | {"lid_tighten": 0.4}
         ),
     ),
+    "displeasure": (
+        actions_from({"brow_down": 0.85, "lip_press": 0.5, "lip_corner_down": 0.5}),
+        actions_from({"brow_down": 0.7, "pucker": 0.6, "chin_raise": 0.4}),
+        actions_from({"brow_down": 0.5, "pucker": 0.4, "lip_corner_down": 0.6, "chin_raise": 0.6, "lid_close": 0.2}),
+    ),
 }
-#: AffectNet's expression of each form; pain has none.
+#: AffectNet's expression of each form; pain and calm displeasure have none.
 NAMED = {
     "anger": "anger",
     "fear": "fear",
@@ -104,13 +123,18 @@ NAMED = {
     "dejection": "sad",
     "weariness": "sad",
     "weeping": "sad",
+    "displeasure": None,
 }
 #: How often an unpleasant, excited face is which.
 EXCITED_SHARES = {"anger": 0.26, "fear": 0.22, "disgust": 0.18, "contempt": 0.12, "pain": 0.05, "crying": 0.17}
+#: How often excited laughter shuts the eyes.
+SHUT_SHARE = 0.3
 #: Faces nearer to the middle of the disc than this are neutral.
 NEUTRAL = 0.18
 #: Share of faces whose affect is drawn evenly from the disc; the others excite as much as they please or displease.
 EVEN_SHARE = 0.4
+#: Share of faces that show nothing, and how far their label is from the middle.
+STILL_SHARE, STILL_SPREAD = 0.12, 0.05
 
 
 @dataclass(frozen=True)
@@ -122,6 +146,7 @@ class Manner:
         unpleasant: what they do at full strength, float32 (2, actions, 2).
         squint: how far a smile closes the eyes, 0..1.5.
         teeth: how far a smile parts the lips, 0..1.5.
+        shut: how far excited laughter shuts the eyes, 0..1.
         eyes, brows, jaw: which of them arousal opens, together about 2.2.
         even: whether a calm face drops its lids (1) or stays as it is (0).
         strengths: what each action makes of what is asked, float32 (actions, 2), around 1.
@@ -132,6 +157,7 @@ class Manner:
     unpleasant: Actions
     squint: float
     teeth: float
+    shut: float
     eyes: float
     brows: float
     jaw: float
@@ -152,6 +178,7 @@ def draw_manner(rng: np.random.Generator) -> Manner:
         unpleasant=np.stack(forms),
         squint=float(rng.uniform(0.3, 1.4)),
         teeth=float(rng.uniform(0.3, 1.4)),
+        shut=float(rng.uniform(0.4, 1.0)) if rng.uniform() < SHUT_SHARE else 0.0,
         eyes=float(eyes),
         brows=float(brows),
         jaw=float(jaw),
@@ -163,8 +190,12 @@ def draw_manner(rng: np.random.Generator) -> Manner:
 
 
 def draw_point(rng: np.random.Generator) -> Array:
-    """Draw (valence, arousal): evenly from the disc, or as people are found, the more excited the more it means."""
-    if rng.uniform() < EVEN_SHARE:
+    """Draw (valence, arousal): a still face, evenly from the disc, or as people are found: the more excited, the more
+    it means."""
+    kind = rng.uniform()
+    if kind < STILL_SHARE:
+        return keep_in_disc(rng.normal(0, STILL_SPREAD, 2))
+    if kind < STILL_SHARE + EVEN_SHARE:
         radius, angle = np.sqrt(rng.uniform()), rng.uniform(0, 2 * np.pi)
         return radius * np.array([np.cos(angle), np.sin(angle)])
     valence = 0.0 if rng.uniform() < 0.3 else rng.uniform(-0.9, 0.95)
@@ -189,6 +220,7 @@ def act(affect: Array, manner: Manner) -> Actions:
     add("upper_lip_up", manner.teeth * pleased * (0.1 + 0.7 * opening))
     add("lower_lip_down", manner.teeth * 0.5 * pleased * opening)
     add("jaw_open", (0.3 + 0.5 * manner.jaw) * pleased * opening**1.5)
+    add("lid_close", manner.shut * pleased * opening)
     # Displeasure: the excited form takes over from the calm one around an arousal of 0.05.
     excited = 1 / (1 + np.exp(-(arousal - 0.05) / 0.1))
     strength = min(1.0, 1.3 * displeased)

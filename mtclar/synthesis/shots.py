@@ -16,13 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtclar.faces import CropSpec, Face, box_from_landmarks, cut
+from mtclar.faces import CropSpec, Detector, Face, box_from_landmarks, cut, open_detector, overlap
 from mtclar.synthesis.actions import ACTIONS, INDEX, Actions, limit
 from mtclar.synthesis.artists import Artist, Layer, Performance, make_artist
 from mtclar.synthesis.camera import Camera, draw_camera, draw_head, draw_world, filmed, shaded, taken
 from mtclar.synthesis.coverings import draw_covering
 from mtclar.synthesis.identity import SKIN_TONES, Person
-from mtclar.synthesis.motion import blink, drift, glances, speak
+from mtclar.synthesis.motion import blink, drift, glances, sing, speak
 from mtclar.synthesis.plan import PEOPLE, generator, person_of
 from mtclar.synthesis.repertoire import act, between, draw_manner, draw_point, expression_of
 from mtclar.synthesis.scene import Picture, Scene, photograph
@@ -37,10 +37,38 @@ FPS = 25.0
 #: Standard deviations of a detector's box around the one of the landmarks: of the logarithm of its side, and of its
 #: centre in sides. Wider than any of `mtclar.faces`.
 BOX_SIZE, BOX_PLACE = 0.09, 0.05
+#: Overlap from which a detected box is believed to be the drawn face, as in `mtclar crop`.
+MIN_OVERLAP = 0.2
 #: How often kinds of coverings come; glasses stay on a face through a clip, so do hair and its owner.
 COVERING_SHARES = {"hand": 0.34, "object": 0.16, "hair": 0.22, "glasses": 0.28}
-#: Shares of single pictures with a speaking mouth, closed lids and a mouth that does something else.
-SPEAKING, BLINKING, MOUTHING = 0.22, 0.05, 0.12
+#: Share of single pictures with closed lids.
+BLINKING = 0.05
+#: What mouths do that says nothing of affect, and how often in single pictures; in a clip somebody speaks or sings.
+MOUTH_SHARES = {"none": 0.55, "speech": 0.2, "song": 0.06, "yawn": 0.03, "open": 0.06, "press": 0.05, "pout": 0.05}
+SPEAKING, SINGING = 0.3, 0.1
+#: A yawn is of somebody no more excited than this.
+YAWNS = 0.1
+#: Resting faces: most actions are near nothing, as a half-normal of this standard deviation; of some people each is
+#: strong now and then, an exponential of this mean, so that lowered corners or brows alone do not mean displeasure.
+REST, STRONG_PEOPLE, STRONG_ACTIONS, STRONG_REST = 0.09, 0.4, 0.15, 0.3
+RESTING = (
+    "smile",
+    "lip_corner_down",
+    "brow_down",
+    "brow_inner_up",
+    "brow_outer_up",
+    "lid_close",
+    "lid_tighten",
+    "lid_raise",
+    "lip_press",
+    "pucker",
+    "upper_lip_up",
+    "chin_raise",
+    "dimple",
+    "jaw_open",
+)
+#: No action rests beyond these strengths: what is more would be an expression to anybody.
+MOST_REST = {"smile": 0.4, "jaw_open": 0.25, "lid_close": 0.5}
 #: Seconds of an onset, a quick one, an offset, and a hold.
 ONSET_S, JUMP_S, OFFSET_S, HOLD_S = (0.2, 0.9), (0.08, 0.2), (0.3, 1.3), (0.15, 1.2)
 
@@ -73,9 +101,13 @@ def subject_of(seed: int, index: int) -> Person:
     person = person_of(seed, index)
     rng = generator(seed, PEOPLE, index, 1)
     rest = person.rest.copy()
-    for name in ("smile", "lip_corner_down", "brow_down", "brow_inner_up", "lid_close", "lip_press", "lid_tighten"):
+    strong = rng.uniform() < STRONG_PEOPLE
+    for name in RESTING:
         side = 1 + rng.normal(0, 0.25, 2)
-        rest[INDEX[name]] += max(0.0, rng.normal(0.0, 0.09)) * side.clip(0, 2)
+        more = abs(rng.normal(0.0, REST)) * (rng.uniform() < 0.5)
+        if strong and rng.uniform() < STRONG_ACTIONS:
+            more += rng.exponential(STRONG_REST)
+        rest[INDEX[name]] = (rest[INDEX[name]] + more * side.clip(0, 2)).clip(0, MOST_REST.get(name, 0.8))
     lively = np.exp(rng.normal(0, 0.2))
     uneven = 1 + rng.normal(0, 0.08) * np.array([1, -1])
     return replace(
@@ -111,35 +143,60 @@ def shots(job: Job, s: SynthesizeSettings, face_model: Path | None, *, pictures:
     cv2.setNumThreads(1)
     rng = generator(s.seed, *job.key)
     person = subject_of(s.seed, job.person)
-    draw = _clip if job.kind == "clip" else _stills
-    for number, shot in enumerate(draw(rng, person, job.count, s, _artist(s.artist, face_model))):
+    artist = _artist(s.artist, face_model)
+    tries = s.tries if job.split == "train" else 1  # people who are judged on are seen as they come
+    if job.kind == "clip":
+        drawn = _clip(rng, person, job.count, s, artist)
+    else:
+        drawn = _stills(rng, person, job.count, s, artist, tries)
+    for number, shot in enumerate(drawn):
         yield shot if number < pictures else replace(shot, picture=None)
 
 
 def _stills(
-    rng: np.random.Generator, person: Person, count: int, s: SynthesizeSettings, artist: Artist
+    rng: np.random.Generator, person: Person, count: int, s: SynthesizeSettings, artist: Artist, tries: int
 ) -> Iterator[Shot]:
-    """Single pictures of a person, each in a world of its own."""
+    """Single pictures of a person, each in a world of its own, drawn anew up to `tries` times until a face is found."""
     for _ in range(count):
-        affect, manner = draw_point(rng), draw_manner(rng)
-        actions = person.show(act(affect, manner))
-        facts: dict[str, Any] = {"speaking": bool(rng.uniform() < SPEAKING), "blink": bool(rng.uniform() < BLINKING)}
-        actions = _disturbed(rng, actions, **facts)
-        gaze = rng.normal((0, min(0.0, 12 * affect[1])), (9.0, 6.0))
-        head = draw_head(rng, s.pose)
-        scene = draw_world(rng, s.camera, s.light)
-        layer = artist.draw(person, Performance(actions, _triple(head), _pair(gaze)), scene.view, scene.lights)
-        camera = draw_camera(rng, s.camera, s.light, float(np.ptp(layer.landmarks[:, 0])), clip=False)
-        layer = replace(layer, rgb=shaded(layer.rgb, layer.landmarks, camera))
-        kind, covered = "none", 0.0
-        if rng.uniform() < s.covering:
-            kind = str(rng.choice(list(COVERING_SHARES), p=list(COVERING_SHARES.values())))
-            layer, covered = draw_covering(rng, person, kind).paint(layer, _triple(head), 1.0, rng.uniform(0.75, 1.0))
-        picture = taken(photograph(scene, [layer], rng), camera)
-        facts |= _facts(person, head, scene, camera, layer)
-        facts |= {"covering": kind if covered > 0 else "none", "covered": covered}
-        box = _jittered(layer.landmarks, rng.normal(0, 1, 3))
-        yield _shot(picture, box, layer.landmarks, affect, expression_of(affect, manner), facts, s)
+        for left in reversed(range(tries)):
+            shot = _still(rng, person, s, artist)
+            if not left or _is_found(shot):
+                break
+        yield shot
+
+
+def _still(rng: np.random.Generator, person: Person, s: SynthesizeSettings, artist: Artist) -> Shot:
+    affect, manner = draw_point(rng), draw_manner(rng)
+    actions = person.show(act(affect, manner))
+    facts: dict[str, Any] = {"mouth": _mouth(rng, affect), "blink": bool(rng.uniform() < BLINKING)}
+    actions = _disturbed(rng, actions, **facts)
+    gaze = rng.normal((0, min(0.0, 12 * affect[1])), (9.0, 6.0))
+    head = draw_head(rng, s.pose)
+    scene = draw_world(rng, s.camera, s.light)
+    layer = artist.draw(person, Performance(actions, _triple(head), _pair(gaze)), scene.view, scene.lights)
+    camera = draw_camera(rng, s.camera, s.light, float(np.ptp(layer.landmarks[:, 0])), clip=False)
+    layer = replace(layer, rgb=shaded(layer.rgb, layer.landmarks, camera))
+    kind, covered = "none", 0.0
+    if rng.uniform() < s.covering:
+        kind = str(rng.choice(list(COVERING_SHARES), p=list(COVERING_SHARES.values())))
+        layer, covered = draw_covering(rng, person, kind).paint(layer, _triple(head), 1.0, rng.uniform(0.75, 1.0))
+    picture = taken(photograph(scene, [layer], rng), camera)
+    facts |= _facts(person, head, scene, camera, layer)
+    facts |= {"covering": kind if covered > 0 else "none", "covered": covered}
+    box = _jittered(layer.landmarks, rng.normal(0, 1, 3))
+    return _shot(picture, box, layer.landmarks, affect, expression_of(affect, manner), facts, s)
+
+
+@cache
+def _detector() -> Detector:
+    return open_detector("full-range")
+
+
+def _is_found(shot: Shot) -> bool:
+    """Whether the quick detector sees the face: what no detector finds is never labelled."""
+    if shot.picture is None:
+        return True
+    return any(overlap(shot.box, face) >= MIN_OVERLAP for face in _detector().detect(shot.picture))
 
 
 def _clip(
@@ -148,9 +205,9 @@ def _clip(
     """A clip of a person: one world, one camera, a face that moves."""
     affects, actions, expressions = _course(rng, frames)
     shown = np.stack([person.show(a) for a in actions])
-    speaking = rng.uniform() < 0.4
-    if speaking:
-        shown = speak(rng, shown, FPS)
+    mouth = str(rng.choice(["speech", "song", "none"], p=[SPEAKING, SINGING, 1 - SPEAKING - SINGING]))
+    if mouth != "none":
+        shown = (speak if mouth == "speech" else sing)(rng, shown, FPS)
     before = shown[:, INDEX["lid_close"]].mean(1)
     shown = blink(rng, shown, FPS)
     blinking = shown[:, INDEX["lid_close"]].mean(1) > before + 0.3
@@ -182,7 +239,7 @@ def _clip(
         return
     steady, shake = rng.normal(0, 0.8, 3), rng.normal(0, 0.25, (frames, 3))
     for i, picture in enumerate(filmed(pictures, camera)):
-        facts = _facts(person, head[i], scene, camera, layers[i]) | {"speaking": bool(speaking)}
+        facts = _facts(person, head[i], scene, camera, layers[i]) | {"mouth": mouth}
         facts |= {"blink": bool(blinking[i]), "covering": kind if hidden[i] > 0 else "none", "covered": hidden[i]}
         box = _jittered(layers[i].landmarks, steady + shake[i])
         yield _shot(picture, box, layers[i].landmarks, affects[i], expressions[i], facts, s)
@@ -223,17 +280,41 @@ def _visit(rng: np.random.Generator, frames: int) -> Array:
     return np.clip(np.minimum(at - start, start + length - at) / ramp, 0, 1)
 
 
-def _disturbed(rng: np.random.Generator, actions: Actions, *, speaking: bool, blink: bool) -> Actions:
-    """Actions with what says nothing of affect: speech, a blink, lips that press, purse or blow."""
+def _mouth(rng: np.random.Generator, affect: Array) -> str:
+    """What a mouth does besides showing affect: one of `tables.MOUTHS`."""
+    kind = str(rng.choice(list(MOUTH_SHARES), p=list(MOUTH_SHARES.values())))
+    return "none" if kind == "yawn" and affect[1] > YAWNS else kind
+
+
+def _disturbed(rng: np.random.Generator, actions: Actions, *, mouth: str, blink: bool) -> Actions:
+    """Actions with what says nothing of affect: a blink, and a mouth that speaks, sings, yawns, presses or pouts."""
     more = actions + (np.abs(rng.normal(0, 0.035, (len(ACTIONS), 1))) * rng.uniform(0.7, 1.3, (len(ACTIONS), 2)))
-    if speaking:
-        more[INDEX["jaw_open"]] += rng.uniform(0.0, 0.25)
-        more[INDEX["funnel"]] += rng.uniform(0.0, 0.45)
-        more[INDEX["lower_lip_down"]] += rng.uniform(0.0, 0.35)
+
+    def add(name: str, least: float, most: float) -> None:
+        more[INDEX[name]] += rng.uniform(least, most)
+
+    if mouth == "speech":
+        add("jaw_open", 0.0, 0.3)
+        add("funnel", 0.0, 0.45)
+        add("lower_lip_down", 0.0, 0.35)
         more[INDEX["pucker"]] += rng.uniform(0.0, 0.3) * (rng.uniform() < 0.4)
-    elif rng.uniform() < MOUTHING:
-        name = str(rng.choice(["lip_press", "pucker", "roll_lower_lip", "roll_upper_lip", "puff", "chin_raise"]))
-        more[INDEX[name]] += rng.uniform(0.2, 0.7)
+    elif mouth == "song":
+        add("jaw_open", 0.2, 0.8)
+        add("funnel", 0.0, 0.7)
+        add("lid_close", 0.0, 0.6)
+        more[INDEX["brow_inner_up"]] += rng.uniform(0.0, 0.6) * (rng.uniform() < 0.4)
+    elif mouth == "yawn":
+        add("jaw_open", 0.6, 1.1)
+        add("lid_close", 0.3, 1.0)
+        add("nose_wrinkle", 0.0, 0.3)
+    elif mouth == "open":
+        add("jaw_open", 0.1, 0.7)
+        add("lower_lip_down", 0.0, 0.4)
+    elif mouth == "press":
+        for name in rng.choice(["lip_press", "roll_lower_lip", "roll_upper_lip", "chin_raise"], 2, replace=False):
+            add(str(name), 0.1, 0.7)
+    elif mouth == "pout":
+        add(str(rng.choice(["pucker", "funnel", "puff"])), 0.2, 0.9)
     if blink:
         more[INDEX["lid_close"]] = np.maximum(more[INDEX["lid_close"]], rng.uniform(0.6, 1.0))
     return limit(more.astype(np.float32))

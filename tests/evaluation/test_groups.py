@@ -16,6 +16,7 @@ def toy(n: int = 400, seed: int = 0):
         "yaw": rng.normal(0, 18, n),
         "face_px": rng.uniform(20, 300, n),
         "covering": rng.choice(["none", "hand", "hair"], n).astype(object),
+        "mouth": rng.choice(["none", "speech"], n).astype(object),
     }
     truth = rng.uniform(-1, 1, (n, 2))
     spread = np.stack([0.05 + 0.4 * (traits["skin"] < 0.2), 0.05 + 0.4 * (np.abs(traits["yaw"]) > 30)], axis=1)

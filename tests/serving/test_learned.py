@@ -41,9 +41,9 @@ def test_of_people_who_were_made_the_training_faces_ranges_and_shares_are_told(s
     table = pd.DataFrame({name: rng.normal(size=10) for name in SYNTHESIS.names})
     table["blur_px"] = np.nan
     table["covering"] = ["none", "none", "hand", "none", "hair", "none"] + ["glasses"] * 4
-    table["codec"] = ["jpeg"] * 10
+    table["codec"], table["mouth"] = ["jpeg"] * 10, ["none"] * 10
     table["face_id"] = [str(i) for i in range(10)]
-    table = table.astype({"lights": int, "quality": int, "speaking": bool, "blink": bool})
+    table = table.astype({"lights": int, "quality": int, "blink": bool})
     write_table(table, store / "synthesis.parquet", SYNTHESIS)
     found = learned_from(FacesStore(store))
     assert found["shares"] == {"covering": {"none": 0.6667, "hand": 0.1667, "hair": 0.1667}, "codec": {"jpeg": 1.0}}

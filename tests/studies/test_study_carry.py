@@ -41,7 +41,7 @@ def write_people(folder: Path) -> FacesStore:
     ids = FacesStore(folder).table["face_id"]
     n = len(ids)
     columns = {field.name: 0 for field in SYNTHESIS}
-    table = pd.DataFrame({**columns, "face_id": ids, "codec": "none", "speaking": False, "blink": False})
+    table = pd.DataFrame({**columns, "face_id": ids, "codec": "none", "mouth": "none", "blink": False})
     table["covering"] = np.where(np.arange(n) % 3 == 0, "hand", "none")
     table["yaw"] = np.resize(np.linspace(-30.0, 30.0, 5), n)
     write_table(table.astype({"skin": float, "brightness": float}), folder / "synthesis.parquet", SYNTHESIS)

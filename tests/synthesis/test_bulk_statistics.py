@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mtclar.data.store import FacesStore, FacesWriter
-from mtclar.data.tables import CODECS, COVERINGS, EXPRESSIONS
+from mtclar.data.tables import CODECS, COVERINGS, EXPRESSIONS, MOUTHS
 from mtclar.synthesis.bulk.sheet import COLUMNS, ROWS, chosen, sheet
 from mtclar.synthesis.bulk.statistics import statistics
 
@@ -47,7 +47,7 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
             "quality": rng.integers(10, 96, n),
             "codec": np.array(CODECS)[rng.integers(3, size=n)],
             "noise": rng.gamma(1, 3, n),
-            "speaking": rng.uniform(size=n) < 0.3,
+            "mouth": np.array(MOUTHS)[rng.integers(len(MOUTHS), size=n)],
             "blink": rng.uniform(size=n) < 0.1,
         }
     )

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from mtclar.faces import Face
 from mtclar.settings import SynthesizeSettings, read_params
+from mtclar.synthesis.actions import INDEX, no_actions
 from mtclar.synthesis.bulk_plan import Job
 from mtclar.synthesis.identity import SKIN_TONES
+from mtclar.synthesis.motion import sing
 from mtclar.synthesis.shots import shots, skin_tone, subject_of
 
 STILLS, CLIP = Job("stills", 3, "train", (2, 3), 30), Job("clip", 4, "test", (3, 4), 30)
@@ -13,6 +16,9 @@ STILLS, CLIP = Job("stills", 3, "train", (2, 3), 30), Job("clip", 4, "test", (3,
 
 def settings(**changes):
     return SynthesizeSettings.model_validate({**read_params()["synthesize"], "artist": "drawn", **changes})
+
+
+EASY = settings(pose=0, light=0, covering=0, camera=0)
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +100,56 @@ def test_the_tones_of_the_palette_span_the_scale():
 
     person = subject_of(0, 0)
     assert [skin_tone(replace(person, skin=tone)) for tone in SKIN_TONES[[0, -1]]] == [0, 1]
+
+
+def test_some_people_rest_with_a_face_that_others_make_when_they_are_displeased():
+    rests = np.stack([subject_of(5, index).rest.mean(axis=1) for index in range(200)])
+    strongest = rests.max(axis=1)
+    assert 0.1 < (strongest > 0.35).mean() < 0.6
+    assert (strongest < 0.25).mean() > 0.3
+    assert rests.max() <= 0.8
+    assert rests[:, INDEX["smile"]].max() <= 0.45
+
+
+def test_mouths_open_press_and_pout_at_every_valence_and_move_no_label():
+    from mtclar.data.tables import MOUTHS
+
+    many = [shot for number in range(8) for shot in shots(Job("stills", number, "test", (2, number), 30), EASY, None)]
+    by_mouth = {name: [shot.affect[0] for shot in many if shot.facts["mouth"] == name] for name in MOUTHS}
+    assert {name for name, found in by_mouth.items() if found} == set(MOUTHS)
+    assert len(by_mouth["none"]) > len(by_mouth["speech"]) > len(by_mouth["yawn"])
+    for name in ("speech", "open"):
+        assert min(by_mouth[name]) < -0.3
+        assert max(by_mouth[name]) > 0.3
+    assert all(shot.affect[1] <= 0.1 for shot in many if shot.facts["mouth"] == "yawn")
+
+
+def test_a_training_picture_without_a_face_that_is_found_is_drawn_again(monkeypatch):
+    from mtclar.synthesis import shots as module
+
+    asked: list[bool] = []
+
+    class Twice:
+        def detect(self, picture):
+            asked.append(True)
+            return [] if len(asked) % 2 else [Face(0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]))]
+
+    monkeypatch.setattr(module, "_detector", Twice)
+    job = Job("stills", 3, "train", (2, 3), 5)
+    once, again = (list(shots(job, settings(tries=tries), None)) for tries in (1, 3))
+    assert len(asked) == 10
+    assert len(again) == 5
+    assert again[0].affect != once[0].affect
+    asked.clear()
+    list(shots(Job("stills", 3, "test", (2, 3), 5), settings(tries=3), None))
+    assert not asked  # whom a model is judged on is seen as it comes
+
+
+def test_song_opens_the_mouth_again_and_again_and_leaves_the_rest_of_the_face():
+    still = np.zeros((200, *no_actions().shape), np.float32)
+    sung = sing(np.random.default_rng(3), still, 25.0)
+    jaw = sung[:, INDEX["jaw_open"]].mean(axis=1)
+    assert jaw.max() > 0.3
+    assert jaw.min() < 0.1
+    assert not sung[:, INDEX["smile"]].any()
+    assert not still.any()

@@ -24,15 +24,13 @@ from mtclar.revision import listing_revision
 from mtclar.settings import SynthesizeSettings
 from mtclar.synthesis.bulk_plan import Job
 from mtclar.synthesis.plan import person_id
-from mtclar.synthesis.shots import FPS, shots
+from mtclar.synthesis.shots import FPS, MIN_OVERLAP, shots
 
 DATASET = "synthetic"
 PART = pa.schema(
     [*FACES, *(field for field in SYNTHESIS if field.name != "face_id"), ("image", pa.binary()), ("found", pa.bool_())]
 )
 MADE_OF = "made_of.json"
-MIN_OVERLAP = 0.2
-"""Overlap from which a detected box is believed to be the drawn face, as in `mtclar crop`."""
 
 
 def made_of(s: SynthesizeSettings, face_model: Path | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mtclar.data.tables import CODECS, COVERINGS, EXPRESSIONS, SPLITS
+from mtclar.data.tables import CODECS, COVERINGS, EXPRESSIONS, MOUTHS, SPLITS
 
 LABEL_EDGES = np.linspace(-1, 1, 21)
 EDGES: dict[str, np.ndarray] = {
@@ -56,7 +56,7 @@ def statistics(faces: pd.DataFrame, made: pd.DataFrame, found: np.ndarray) -> di
         "covering": _counts(made["covering"], COVERINGS),
         "codec": _counts(made["codec"], CODECS),
         "lights": _counts(made["lights"], tuple(sorted(made["lights"].unique()))),
-        "speaking": _counts(made["speaking"], (True, False)),
+        "mouth": _counts(made["mouth"], MOUTHS),
         "blink": _counts(made["blink"], (True, False)),
     }
     each = {"faces": "face_id", "people": "subject_id", "clips": "clip_id"}
