@@ -100,6 +100,7 @@ class PairSettings(Section):
     pairs: Positive
     pairs_held_out: Positive
     person_share: Share
+    expression_share: Share
     block_faces: Annotated[int, Field(ge=4)]
     block_pairs: Annotated[int, Field(ge=2)]
 
@@ -126,6 +127,8 @@ class TrainSettings(Section):
     mse_share: Annotated[float, Field(ge=0)]
     exponent: Annotated[float, Field(gt=0)]
     margin: Annotated[float, Field(ge=-1, le=1)]
+    balanced: bool
+    redraw: bool
     epochs: Positive
     batch_blocks: Positive
     accumulate: Positive

@@ -35,7 +35,7 @@ class Batch:
 
 
 class Blocks:
-    """The pairs of one split, block by block."""
+    """The pairs of one split, block by block, and of an epoch where they are drawn anew for each."""
 
     def __init__(self, pairs: pd.DataFrame, position: pd.Series) -> None:
         """`pairs` has the columns of `tables.PAIRS`; `position` maps a row of the store to that of its picture."""

@@ -30,7 +30,7 @@ LOOK = 20
 def train_pairs(
     learner: Learner,
     pictures: Pictures,
-    blocks: Blocks,
+    blocks: Callable[[int], Blocks],
     watch: Watch,
     *,
     out: Path,
@@ -43,7 +43,7 @@ def train_pairs(
     Args:
         learner: Its network is changed in place.
         pictures: The faces that the blocks point at.
-        blocks: Pairs of the train split.
+        blocks: Pairs of the train split in an epoch, from 1; the same whenever they are asked for.
         watch: Looks at the model after every epoch, in the first process.
         out: Folder whose `last/` and `best/` hold the states; see `state`.
         fingerprint: Of the settings and data, kept with the state; see `state.prepare`.
@@ -68,7 +68,8 @@ def train_pairs(
     for row in standing.history:
         rates.epoch_done(row["validation_loss"])
     while len(standing.history) < s.epochs and not stalled(s, standing.history):
-        losses, rate = _epoch(learner, pictures, blocks, standing, rates, out, fingerprint, progress)
+        now = blocks(len(standing.history) + 1)
+        losses, rate = _epoch(learner, pictures, now, standing, rates, out, fingerprint, progress)
         said = processes.agree(watch(learner.model) if processes.first else {})
         epoch = len(standing.history) + 1
         standing.history.append({"epoch": epoch, "learning_rate": rate, **losses, **said})

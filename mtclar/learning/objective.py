@@ -41,7 +41,7 @@ class Objective(nn.Module):
         if len(set(s.tasks)) < len(s.tasks):
             raise MtclarError(f"train.tasks names a task twice ({', '.join(s.tasks)}); name each once.")
         self.tasks = s.tasks
-        self._similarity, self._embedding = ClassLoss(), EmbeddingLoss(s.margin)
+        self._similarity, self._embedding = ClassLoss(s.balanced), EmbeddingLoss(s.margin, s.balanced)
         self._delta = DeltaLoss(s.delta_loss, s.mse_share, s.exponent)
         self._weighing = weighing(s, s.tasks)
 

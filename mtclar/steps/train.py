@@ -24,7 +24,7 @@ from mtclar.learning.device import chosen_device, memory, threads
 from mtclar.learning.embedding import embed
 from mtclar.learning.learner import Learner
 from mtclar.learning.loop import train_pairs
-from mtclar.learning.pairs import check_belong
+from mtclar.learning.pairs import DRAWN_BY, check_belong, training_pairs
 from mtclar.learning.pictures import Pictures
 from mtclar.learning.processes import here, joined, start_processes
 from mtclar.learning.single import train_single
@@ -36,7 +36,7 @@ from mtclar.model.mtclar import ModelSpec
 from mtclar.progress import Progress, silent
 from mtclar.registry.tracking import NullTracking, Tracking, start
 from mtclar.revision import STAMP, git_revision, same_data, stamped
-from mtclar.settings import RegisterSettings, TrainSettings, default_params
+from mtclar.settings import PairSettings, RegisterSettings, TrainSettings, default_params
 
 HISTORY = "history.csv"
 NO_MATTER = {"device", "memory_gb", "workers", "threads", "save_steps"}
@@ -147,6 +147,17 @@ def run(
         known = store.table.loc[needed].reset_index(drop=True)
         position = pd.Series(np.arange(len(needed)), index=needed)
 
+        training = known[known["split"] == "train"].set_axis(needed[(known["split"] == "train").to_numpy()])
+        drawn_by = _drawn_by(pairs / "pairs.parquet") if s.redraw else None
+        first = Blocks(table[table["split"] == "train"], position)
+
+        def blocks(epoch: int) -> Blocks:
+            if drawn_by is None or epoch == 1:
+                return first
+            return Blocks(
+                training_pairs(drawn_by, training, np.random.default_rng([drawn_by.seed, 0, epoch])), position
+            )
+
         def told(history: History) -> None:
             _write_history(out, history)
             for name, value in history[-1].items():
@@ -156,7 +167,7 @@ def run(
         history = train_pairs(
             learner,
             pictures,
-            Blocks(table[table["split"] == "train"], position),
+            blocks,
             Watch(
                 known[known["split"] == "validation"],
                 Blocks(table[table["split"] == "validation"], position),
@@ -215,6 +226,20 @@ def _tags(revisions: dict[str, str]) -> dict[str, str]:
 def _run_of(log: Tracking) -> dict[str, str]:
     """The run in MLflow that this training is, without where its store is; empty if none was opened."""
     return {"run_id": log.run_id} if log.run_id else {}
+
+
+def _drawn_by(path: Path) -> PairSettings:
+    """The settings that a table of pairs was drawn by.
+
+    Raises:
+        MtclarError: It does not say.
+    """
+    try:
+        return PairSettings.model_validate(json.loads(read_notes(path)[DRAWN_BY]))
+    except (KeyError, ValueError) as error:
+        raise MtclarError(
+            f"{path}: does not say how its pairs were drawn, which train.redraw needs; run 'mtclar pair' again."
+        ) from error
 
 
 def _write_history(out: Path, history: History) -> None:

@@ -44,7 +44,15 @@ def _train(settings, blocks, out, losses=(), **also):
     losses = iter(losses)
     learner = Learner(settings, build_model(settings), torch.device("cpu"), Processes())
     watch = lambda model: {"validation_loss": next(losses, math.nan)}  # noqa: E731
-    history = train_pairs(learner, Noise(42), blocks, watch, out=out, fingerprint="f", **also)
+    history = train_pairs(
+        learner,
+        Noise(42),
+        blocks if callable(blocks) else lambda epoch: blocks,
+        watch,
+        out=out,
+        fingerprint="f",
+        **also,
+    )
     return history, learner.model.state_dict()
 
 
@@ -134,3 +142,20 @@ def test_the_learning_rate_follows_the_schedule_and_the_validation_losses(settin
 def test_the_history_names_the_tasks_that_are_learned(settings, blocks, tmp_path):
     history, _ = _train(settings.model_copy(update={"tasks": ("similarity",)}), blocks, tmp_path)
     assert set(history[0]) == {"epoch", "learning_rate", "loss_similarity", "validation_loss"}
+
+
+def test_an_epoch_learns_from_the_pairs_that_are_drawn_for_it_and_goes_on_with_them_where_it_was_killed(
+    settings, blocks, tmp_path
+):
+    asked: list[int] = []
+
+    def drawn(epoch: int) -> Blocks:
+        asked.append(epoch)
+        return blocks
+
+    settings = settings.model_copy(update={"epochs": 2})
+    _train(settings, drawn, tmp_path / "out")
+    assert asked == [1, 2]
+    asked.clear()
+    _train(settings.model_copy(update={"epochs": 3}), drawn, tmp_path / "out")
+    assert asked == [3]

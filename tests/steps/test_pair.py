@@ -218,3 +218,28 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path, faces, verdict):
     (tmp_path / "file").write_text("")
     with pytest.raises(MtclarError, match="cannot be written"):
         pair.run(SETTINGS, faces=faces, verdict=verdict, out=tmp_path / "file")
+
+
+def test_a_mixture_holds_the_shares_that_are_asked_for(tmp_path, faces, verdict):
+    settings = SETTINGS.model_copy(update={"sampling": "affect", "expression_share": 0.5})
+    pair.run(settings, faces=faces, verdict=verdict, out=tmp_path / "out")
+    table = read_table(tmp_path / "out" / "pairs.parquet", PAIRS)
+    train = table[table["split"] == "train"]
+    people = FacesStore(faces).table["subject_id"].to_numpy()
+    assert train["block"].is_monotonic_increasing
+    assert train.groupby("block").size().eq(64).all()
+    assert train["similar"][:256].isna().any()
+    assert train["similar"][256:768].mean() == 0.5
+    assert (people[train["left"]] == people[train["right"]])[768:].all()
+
+
+def test_shares_of_more_than_all_are_refused(tmp_path, faces, verdict):
+    settings = SETTINGS.model_copy(update={"expression_share": 0.8})
+    with pytest.raises(MtclarError, match=r"person_share=0.25 and pair.expression_share=0.8 are more than 1"):
+        pair.run(settings, faces=faces, verdict=verdict, out=tmp_path / "out")
+
+
+def test_the_table_says_how_it_was_drawn_so_that_it_can_be_drawn_again(tmp_path, faces, verdict):
+    pair.run(SETTINGS, faces=faces, verdict=verdict, out=tmp_path / "out")
+    notes = read_notes(tmp_path / "out" / "pairs.parquet")
+    assert PairSettings.model_validate(json.loads(notes["pair"])) == SETTINGS

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -152,6 +153,30 @@ def test_a_killed_run_goes_on_to_the_same_weights(trained, data, tmp_path):
     assert not any(what.startswith("epoch 1,") for what in seen)
     assert _same(_weights(out), _weights(trained))
     assert (out / "history.csv").read_text() == (trained / "history.csv").read_text()
+
+
+def test_with_pairs_drawn_anew_each_epoch_a_killed_run_goes_on_to_the_same_weights(trained, data, tmp_path):
+    settings = SETTINGS.model_copy(update={"redraw": True})
+    train.run(settings, **data, out=tmp_path / "whole")
+    with pytest.raises(Killed):
+        train.run(settings, **data, out=tmp_path / "killed", progress=_killed_after(1))
+    train.run(settings, **data, out=tmp_path / "killed")
+    assert _same(_weights(tmp_path / "whole"), _weights(tmp_path / "killed"))
+    assert not _same(_weights(tmp_path / "whole"), _weights(trained))
+
+
+def test_pairs_that_do_not_say_how_they_were_drawn_cannot_be_drawn_anew(data, tmp_path):
+    table = pq.read_table(data["pairs"] / "pairs.parquet")
+    (tmp_path / "pairs").mkdir()
+    known = {key: value for key, value in table.schema.metadata.items() if key != b"pair"}
+    pq.write_table(table.replace_schema_metadata(known), tmp_path / "pairs" / "pairs.parquet")
+    with pytest.raises(MtclarError, match=r"does not say how its pairs were drawn, which train\.redraw needs"):
+        train.run(
+            SETTINGS.model_copy(update={"redraw": True}),
+            faces=data["faces"],
+            pairs=tmp_path / "pairs",
+            out=tmp_path / "out",
+        )
 
 
 def test_another_seed_learns_other_weights(trained, data, tmp_path):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mtclar.learning.losses.truth import exact
+from mtclar.learning.losses.truth import exact, mean_of
 
 
 class EmbeddingLoss:
@@ -14,10 +14,14 @@ class EmbeddingLoss:
 
     1 - cos for similar pairs and max(0, cos - margin) for the others, the mean over what is known (cosine-embedding
     loss, the contrastive part of MT-CLAR, arXiv 2308.02173, there with margin 0.25).
+
+    Args:
+        margin: Cosine up to which dissimilar pairs cost nothing.
+        balanced: The mean of the means over similar and over dissimilar pairs.
     """
 
-    def __init__(self, margin: float) -> None:
-        self._margin = margin
+    def __init__(self, margin: float, balanced: bool = False) -> None:
+        self._margin, self._balanced = margin, balanced
 
     def __call__(self, left: Tensor, right: Tensor, similar: Tensor) -> Tensor:
         """The loss, a scalar; 0 where nothing is known.
@@ -29,5 +33,4 @@ class EmbeddingLoss:
         """
         cosine = functional.cosine_similarity(exact(left), exact(right))
         each = torch.where(similar == 1, 1 - cosine, functional.relu(cosine - self._margin))
-        known = similar >= 0
-        return torch.where(known, each, 0).sum() / known.sum().clamp_min(1)
+        return mean_of(each, similar, 2, balanced=self._balanced)

@@ -26,3 +26,20 @@ class SingleTruth(NamedTuple):
 def exact(answer: Tensor) -> Tensor:
     """An answer given under autocast, in float32: sums of squares in bfloat16 keep three digits."""
     return answer if answer.dtype.itemsize >= 4 else answer.float()
+
+
+def mean_of(each: Tensor, classes: Tensor, number: int, *, balanced: bool) -> Tensor:
+    """The mean of losses over what is known, a scalar; 0 where nothing is.
+
+    Args:
+        each: Losses (n,).
+        classes: int64 (n,), in 0..`number` - 1, or -1 where not known.
+        number: How many classes there may be.
+        balanced: The mean over the classes that occur of the mean of each, rather than over all.
+    """
+    known = (classes >= 0).to(each.dtype)
+    if not balanced:
+        return (each * known).sum() / known.sum().clamp_min(1)
+    counts = each.new_zeros(number).scatter_add(0, classes.clamp_min(0), known)
+    shares = known / counts.clamp_min(1)[classes.clamp_min(0)]
+    return (each * shares).sum() / (counts > 0).sum().clamp_min(1)

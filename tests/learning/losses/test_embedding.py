@@ -37,3 +37,11 @@ def test_an_embedding_of_nothing_has_a_finite_gradient():
     left = torch.zeros(2, 4, requires_grad=True)
     EmbeddingLoss(0.25)(left, torch.zeros(2, 4), torch.tensor([1, 0])).backward()
     assert left.grad.isfinite().all()
+
+
+def test_a_balanced_loss_counts_few_similar_pairs_as_much_as_many_others() -> None:
+    left = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.6, 0.8], [1.0, 0.0]])
+    right = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+    similar = torch.tensor([1, 0, 0, 0])  # losses 1, 0.75, 0.35, 0.75
+    assert EmbeddingLoss(0.25, balanced=True)(left, right, similar).item() == pytest.approx((1 + 1.85 / 3) / 2)
+    assert EmbeddingLoss(0.25)(left, right, similar).item() == pytest.approx(2.85 / 4)

@@ -7,6 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mtclar.learning.losses import ClassLoss
 
@@ -32,3 +34,13 @@ def test_nothing_known_costs_nothing():
 
 def test_logits_of_sixteen_bits_are_judged_in_thirty_two():
     assert ClassLoss()(torch.zeros(2, 2, dtype=torch.bfloat16), torch.tensor([0, 1])).dtype == torch.float32
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(1, 40))
+def test_a_balanced_loss_is_the_mean_over_classes_of_the_mean_of_each(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    logits, classes = rng.normal(size=(n, 3)), rng.choice([-1, 0, 1, 2], n, p=[0.2, 0.6, 0.15, 0.05])
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    means = [-log_p[classes == k, k].mean() for k in range(3) if (classes == k).any()]
+    found = ClassLoss(balanced=True)(torch.tensor(logits), torch.tensor(classes))
+    assert found.item() == pytest.approx(np.mean(means) if means else 0.0)
