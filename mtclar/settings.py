@@ -140,6 +140,7 @@ class TrainSettings(Section):
     keep: Literal["last", "best"]
     augmentation: Literal["robust", "release", "strong"]
     augment: Annotated[float, Field(ge=0, le=2)]
+    augment_rise: Share
     augment_without: list[Literal["place", "covering", "light", "blur", "compression"]]
     mirror: bool
     sl_projector: Annotated[tuple[Positive, ...], Field(min_length=1)]

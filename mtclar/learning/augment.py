@@ -21,6 +21,7 @@ from torch import Tensor
 from mtclar.errors import MtclarError
 from mtclar.learning.augment_strong import Strong
 from mtclar.learning.pixels import centre, chosen, even, mirrors, near, sample
+from mtclar.settings import TrainSettings
 
 # Of `Robust`, all at strength 1.
 ROTATION = math.radians(14)
@@ -40,6 +41,17 @@ RELEASE_SHIFT = 0.2  # of the side
 RELEASE_SCALE = 0.2
 RELEASE_SHEAR = math.radians(0.1)
 RELEASE_CROP = 16 / 288  # of the side
+
+
+EASIEST = 0.25
+"""Share of the strength in the first epoch, where it rises."""
+
+
+def augment_strength(s: TrainSettings, epoch: int) -> float:
+    """The strength in an epoch of 1..`s.epochs`: it rises evenly to `s.augment` over `s.augment_rise` of the epochs."""
+    if not s.augment_rise:
+        return s.augment
+    return s.augment * min(1.0, EASIEST + (1 - EASIEST) * (epoch - 1) / (s.augment_rise * s.epochs))
 
 
 class Augmentation(Protocol):

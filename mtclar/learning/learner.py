@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from mtclar.errors import MtclarError
-from mtclar.learning.augment import augmentation
+from mtclar.learning.augment import Augmentation, augment_strength, augmentation
 from mtclar.learning.blocks import Batch
 from mtclar.learning.device import autocast, compiled, memory
 from mtclar.learning.objective import Losses, Objective
@@ -64,7 +64,8 @@ class Learner:
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = Objective(s).to(device)
         self._encode = compiled(model.encoder, device) if s.compile else model.encoder
-        self._augment = augmentation(s.augmentation, model.spec.encoder.input_size, s.augment, s.augment_without)
+        self._size = model.spec.encoder.input_size
+        self._augment: tuple[float, Augmentation] | None = None
         self._autocast = autocast(s.precision, device)
         own = model.trainable()
         weighing = list(self.objective.parameters())
@@ -119,12 +120,20 @@ class Learner:
         generator, _, dropout = seeds(self.s.seed, PICTURES, epoch, micro.number)
         torch.manual_seed(dropout)
         batch = micro.batch.to(self.device)
-        faces = self._augment(micro.faces.to(self.device, non_blocking=True), generator)
+        faces = self._augmented(epoch)(micro.faces.to(self.device, non_blocking=True), generator)
         with self._autocast:
             embedding = self._encode(faces.contiguous(memory_format=torch.channels_last))
             left, right = embedding.index_select(0, batch.left), embedding.index_select(0, batch.right)
             out = self.model.pair(left, right)
         return self.objective(out, left, right, batch.truth, epoch=epoch, epochs=self.s.epochs, weights=weights)
+
+    def _augmented(self, epoch: int) -> Augmentation:
+        """The augmentation of an epoch."""
+        strength = augment_strength(self.s, epoch)
+        if self._augment is None or self._augment[0] != strength:
+            s = self.s
+            self._augment = strength, augmentation(s.augmentation, self._size, strength, s.augment_without)
+        return self._augment[1]
 
     def _add_up(self, said: Tensor) -> None:
         """Puts the sum over the processes into the gradients and into `said`, in one message."""

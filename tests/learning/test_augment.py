@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from mtclar.errors import MtclarError
-from mtclar.learning.augment import RELEASE_CROP, SHIFT, Release, Robust, augmentation
+from mtclar.learning.augment import RELEASE_CROP, SHIFT, Release, Robust, augment_strength, augmentation
 from mtclar.learning.pixels import sample
+from mtclar.settings import TrainSettings, read_params
 
 EACH = pytest.mark.parametrize("name", ["robust", "release", "strong"])
 
@@ -151,3 +152,11 @@ def test_release_takes_pixels_from_where_affine_mirror_and_crop_would():
 def test_only_the_strong_augmentation_has_parts_to_leave_out():
     with pytest.raises(MtclarError, match=r"augmentation=robust has no such parts; set train\.augmentation=strong"):
         augmentation("robust", 32, 1.0, ["light"])
+
+
+def test_the_strength_rises_evenly_from_a_quarter_and_then_stays():
+    settings = TrainSettings.model_validate({**read_params()["train"], "epochs": 8, "augment": 0.8})
+    assert {augment_strength(settings, epoch) for epoch in range(1, 9)} == {0.8}
+    rising = settings.model_copy(update={"augment_rise": 0.5})
+    found = [augment_strength(rising, epoch) for epoch in range(1, 9)]
+    assert found == pytest.approx([0.2, 0.35, 0.5, 0.65, 0.8, 0.8, 0.8, 0.8])
