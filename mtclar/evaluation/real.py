@@ -36,8 +36,9 @@ RANGE = 0.9
 def score_trials(trials: Sequence[Trials], resamples: int, rng: np.random.Generator) -> dict[str, Any]:
     """Scores of all methods over some clips, labelled from the same number of anchors.
 
-    With two clips or more the intervals are those of a bootstrap over clips, 95 % wide; of a single clip they are the
-    range from the 5th to the 95th percentile over its placements (`interval_kind`), and none with one placement.
+    With two clips or more the intervals are those of a bootstrap over clips, 95 % wide. Of a single clip those of what
+    is a mean over its placements are the range from their 5th to their 95th percentile (`interval_kind`), none with one
+    placement; CCC and PCC, which are of all placements together, have none.
 
     Args:
         trials: One a clip, each with at least one frame to score.
@@ -46,8 +47,9 @@ def score_trials(trials: Sequence[Trials], resamples: int, rng: np.random.Genera
 
     Returns:
         `{dimension: {method: block}}`, where a block holds each of `SHOWN` and `NAME_interval` of it, [low, high].
-        That of `mtclar` has beside it `coverage`, the share of ratings inside the band, `width`, its mean width, and
-        `to_linear`, its RMSE less that of straight lines, each with an interval, that of the difference paired.
+        That of `mtclar` has beside it `coverage`, the share of ratings inside the band, `width`, its mean width,
+        `to_linear`, its RMSE less that of straight lines, and `skill`, by how much of that it is less (1 - RMSE / RMSE
+        of lines), each with an interval as above, those of the comparisons paired; `skill` of one clip has none.
     """
     bootstrap = by_cluster(np.arange(len(trials)), resamples, rng) if len(trials) > 1 else None
     found: dict[str, Any] = {}
@@ -60,8 +62,22 @@ def score_trials(trials: Sequence[Trials], resamples: int, rng: np.random.Genera
         }
         if "linear" in draws:
             more["to_linear"] = draws["mtclar"]["rmse"] - draws["linear"]["rmse"]
+            more["skill"] = _skill(draws["mtclar"]["rmse"], draws["linear"]["rmse"], of_means=bootstrap is not None)
         found[dimension]["mtclar"] |= _block(more, bootstrap)
     return found
+
+
+def _skill(own: Draws, lines: Draws, *, of_means: bool) -> Draws:
+    """1 - RMSE / RMSE of straight lines; NaN where the lines have no error.
+
+    It is of means over placements, so what single placements have is no interval of it (`of_means` False).
+    """
+
+    def of(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return 1 - a / np.where(b > 0, b, np.nan)
+
+    value = of(np.array([own.value]), np.array([lines.value]))[0]
+    return Draws(float(value), of(own.resampled, lines.resampled) if of_means else own.resampled[:0])
 
 
 def interval_kind(clips: int) -> str:
@@ -116,8 +132,8 @@ def _scores(totals: Sequence[np.ndarray], bootstrap: Bootstrap | None) -> dict[s
     pooled = np.stack([total.sum(axis=0) / total[:, 0].sum() for total in totals])
     if bootstrap is not None:
         return {**bootstrap.of_sums(pooled), "rmse": rmse}
-    each = from_sums(totals[0])
-    return {**{name: Draws(float(value[0]), each[name]) for name, value in from_sums(pooled).items()}, "rmse": rmse}
+    # What is pooled over the placements has no spread over them, so there is no interval to go with it.
+    return {**{name: Draws(float(value[0]), value[:0]) for name, value in from_sums(pooled).items()}, "rmse": rmse}
 
 
 def _means(values: Sequence[np.ndarray], bootstrap: Bootstrap | None) -> Draws:

@@ -17,6 +17,7 @@ RMSE_COLUMNS = [
     "linear",
     "smooth curve",
     "mtclar − linear",
+    "skill",
     "in band",
 ]
 AGREEMENT_COLUMNS = ["anchors", "CCC", "CCC, linear", "CCC, smooth curve", "PCC", "PCC, linear", "PCC, smooth curve"]
@@ -41,6 +42,7 @@ def rmse_rows(found: Mapping[str, Any], placements: Mapping[str, int]) -> list[l
                     cell(methods["mtclar"], "rmse"),
                     *(cell(methods.get(name, {}), "rmse", interval=False) for name in ("copy", "linear", "pchip")),
                     cell(methods["mtclar"], "to_linear", sign=True),
+                    _share(methods["mtclar"].get("skill")),
                     _share(methods["mtclar"].get("coverage")),
                 ]
             )
@@ -79,7 +81,10 @@ def interval_words(kind: str) -> str:
     """What a bracket beside a value is, as a sentence."""
     if kind == "clips":
         return "Brackets are 95 % intervals of a bootstrap over clips."
-    return "Brackets are the range from the 5th to the 95th percentile over the placements of the one clip."
+    return (
+        "Brackets are the range from the 5th to the 95th percentile over the placements of the one clip. CCC and PCC are "
+        "of all placements together and have none: one clip says nothing of others."
+    )
 
 
 def cell(block: Mapping[str, Any], name: str, *, interval: bool = True, sign: bool = False) -> str:

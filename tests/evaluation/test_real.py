@@ -82,6 +82,7 @@ def test_scores_of_one_clip_are_means_over_placements_and_pooled_moments(k, meth
         assert block["rmse"] == pytest.approx(errors.mean())
         assert block["rmse_interval"] == pytest.approx(np.quantile(errors, [0.05, 0.95]))
         assert block["ccc"] == pytest.approx(concordance(y, p))
+        assert np.isnan([*block["ccc_interval"], *block["pcc_interval"]]).all()  # of all placements together
         assert block["pcc"] == pytest.approx(np.corrcoef(y, p)[0, 1])
         if method == "mtclar":
             assert block["coverage"] == pytest.approx(inside.mean())
@@ -89,6 +90,8 @@ def test_scores_of_one_clip_are_means_over_placements_and_pooled_moments(k, meth
             straight = by_hand(clip, k, "linear", d)[0]
             assert block["to_linear"] == pytest.approx((errors - straight).mean())
             assert block["to_linear_interval"] == pytest.approx(np.quantile(errors - straight, [0.05, 0.95]))
+            assert block["skill"] == pytest.approx(1 - errors.mean() / straight.mean())
+            assert np.isnan(block["skill_interval"]).all()
 
 
 def test_over_clips_each_counts_the_same_however_many_ratings_it_has():
@@ -115,6 +118,11 @@ def test_with_several_clips_the_interval_is_that_of_a_bootstrap_over_clips():
     assert block["rmse_interval"] == pytest.approx(np.quantile(means[drawn].mean(1), [0.025, 0.975]), abs=0.01)
     paired = np.quantile((means - straight)[drawn].mean(1), [0.025, 0.975])
     assert block["to_linear_interval"] == pytest.approx(paired, abs=0.02)
+    gained = 1 - means[drawn].mean(1) / straight[drawn].mean(1)
+    assert block["skill_interval"] == pytest.approx(np.quantile(gained, [0.025, 0.975]), abs=0.05)
+    for name in ("rmse", "ccc", "pcc", "skill", "to_linear"):
+        low, high = block[f"{name}_interval"]
+        assert low <= block[name] <= high
     assert (interval_kind(1), interval_kind(2)) == ("placements", "clips")
 
 
