@@ -82,8 +82,8 @@ def interval_words(kind: str) -> str:
     if kind == "clips":
         return "Brackets are 95 % intervals of a bootstrap over clips."
     return (
-        "Brackets are the range from the 5th to the 95th percentile over the placements of the one clip. CCC and PCC are "
-        "of all placements together and have none: one clip says nothing of others."
+        "Brackets are the range from the 5th to the 95th percentile over the placements of the one clip. CCC and PCC "
+        "are of all placements together and have none: one clip says nothing of others."
     )
 
 
