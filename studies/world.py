@@ -118,7 +118,7 @@ def fit_process(faces: Path, checkpoint: Path, embeddings: Embeddings, seed: int
     if spoilt is None or not can_label(embeddings.values, predictor):
         return None
     stretches = stretches_of(clips, embeddings, predictor) + stretches_of(clips, spoilt, predictor)
-    process = fit(stretches, seed).process
+    process = fit(stretches, seed)
     with whole_file(path) as unfinished:
         unfinished.write_text(json.dumps({"process": process.to_dict(), "made_of": made_of}), encoding="utf-8")
     return process

@@ -1,9 +1,8 @@
 """How labels are made and how sure they are, measured on validation people: calibration.json, which a bundle carries.
 
 That is the hyper-parameters of the process and the multiples of its standard deviation that make bands, by number of
-anchors. The scores of a clip come from prior weights fitted without that clip (cross-fitting), else the bands of the
-very clips that were fitted would look better than they are. The few hyper-parameters beside the weights are common to
-all clips.
+anchors. The scores of a clip come from a process fitted without that clip (cross-fitting), else the bands of the very
+clips that were fitted would look better than they are.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ import numpy as np
 from mtclar.evaluation.answers import Embeddings, Heads
 from mtclar.evaluation.calibration import Reach, reach
 from mtclar.evaluation.clips import DIMENSIONS, Clip
-from mtclar.evaluation.process_fit import Fit, Stretch, fit, stretches_of
+from mtclar.evaluation.process_fit import Stretch, fit, stretches_of
 from mtclar.labelling import Calibration, Multiples, Process, nominal
 from mtclar.labelling.process import Posterior
 from mtclar.settings import EvaluateSettings
 
 FOLDS = 4
-"""Parts of the clips, each of which is scored with prior weights fitted on the others."""
+"""Parts of the clips, each of which is scored with a process fitted on the others."""
 COUNTS = (0, 1, 2, 3, 4, 6, 10, 20)
 """Numbers of anchors for which multiples are measured, as far as clips are long enough."""
 PLACEMENTS = 2
@@ -70,11 +69,11 @@ def calibrate(
         return nominal_calibration(settings.coverage)
     if spoilt is not None:
         stretches += stretches_of(clips, spoilt, heads)
-    fitted = fit(stretches, settings.seed)
-    reaches = _reaches(stretches, fitted, settings)
+    process = fit(stretches, settings.seed)
+    reaches = _reaches(stretches, process, settings)
     measured = reaches[0][0]
     content = {
-        "process": fitted.process.to_dict(),
+        "process": process.to_dict(),
         "multiples": {
             "anchors": list(COUNTS[: len(reaches)]),
             **{name: [each[d].value for each in reaches] for d, name in enumerate(DIMENSIONS)},
@@ -85,7 +84,7 @@ def calibrate(
         "n_frames": sum(len(clip) for clip in clips),
         "split": "validation",
     }
-    return Calibrated(content, fitted.process)
+    return Calibrated(content, process)
 
 
 def nominal_calibration(coverage: float, typical: float | None = None) -> Calibrated:
@@ -124,13 +123,14 @@ def as_raters_do(clips: Sequence[Clip], settings: EvaluateSettings) -> list[Clip
     ]
 
 
-def _reaches(stretches: Sequence[Stretch], fitted: Fit, settings: EvaluateSettings) -> list[list[Reach]]:
+def _reaches(stretches: Sequence[Stretch], fitted: Process, settings: EvaluateSettings) -> list[list[Reach]]:
     """The multiples for each of `COUNTS`, valence and arousal, as far as clips are long enough."""
     rng = np.random.default_rng([settings.seed, 3])
     numbers = rng.permutation(np.unique([stretch.clip for stretch in stretches]))
     scores: dict[int, dict[int, list[np.ndarray]]] = {k: {} for k in COUNTS}
     for part in np.array_split(numbers, min(FOLDS, len(numbers))):
-        process = fitted.without(part) if len(part) < len(numbers) else fitted.process
+        others = [stretch for stretch in stretches if stretch.clip not in part]
+        process = fit(others, settings.seed) if others else fitted
         for stretch in stretches:
             if stretch.clip in part:
                 for k in COUNTS:

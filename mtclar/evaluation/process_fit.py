@@ -121,13 +121,11 @@ class Foretold:
     """How well each of j candidates foretells some clips' frames that are no anchors.
 
     Attributes:
-        clip: int (r,), the clip of each of r placements of anchors.
-        evidence: float64 (r, j), log density of the anchors' labels, the largest of a placement 0.
+        evidence: float64 (r, j), log density of the anchors' labels in each of r placements, the largest of one 0.
         run: int (m,), the placement of each of m frames.
         density: float64 (m, j), log density of its label.
     """
 
-    clip: np.ndarray
     evidence: np.ndarray
     run: np.ndarray
     density: np.ndarray
@@ -138,39 +136,9 @@ class Foretold:
         each = np.bincount(self.run, joint) / np.bincount(self.run)
         return float(np.mean(each - np.log(np.exp(self.evidence) @ weight)))
 
-    def of(self, clips: np.ndarray) -> Foretold:
-        """The placements of some clips."""
-        kept = np.isin(self.clip, clips)
-        renumbered = np.cumsum(kept) - 1
-        rows = kept[self.run]
-        return Foretold(self.clip[kept], self.evidence[kept], renumbered[self.run[rows]], self.density[rows])
 
-
-@dataclass(frozen=True)
-class Fit:
-    """A fitted process, and what its weights follow from, so that they can be fitted again without some clips.
-
-    Attributes:
-        process: The process.
-        foretold: Of both dimensions, what the weights with anchors follow from, and those without.
-    """
-
-    process: Process
-    foretold: tuple[tuple[Foretold, Foretold], tuple[Foretold, Foretold]]
-
-    def without(self, clips: np.ndarray) -> Process:
-        """The process with prior weights fitted on all clips but some; the rest of it stays as it is."""
-        found = []
-        for model, both in zip((self.process.valence, self.process.arousal), self.foretold, strict=True):
-            others = [told.of(np.setdiff1d(told.clip, clips)) for told in both]
-            before = (model.grid.weight, model.grid.alone)
-            weights = [weigh(told) if len(told.clip) else old for told, old in zip(others, before, strict=True)]
-            found.append(replace(model, grid=model.grid.weighted(*weights)))
-        return replace(self.process, valence=found[0], arousal=found[1])
-
-
-def fit(stretches: Sequence[Stretch], seed: int, grid: Grid = CANDIDATES) -> Fit:
-    """Fits both dimensions.
+def fit(stretches: Sequence[Stretch], seed: int, grid: Grid = CANDIDATES) -> Process:
+    """Fits both dimensions; nothing of the process comes from elsewhere than the stretches.
 
     Args:
         stretches: At least one.
@@ -188,15 +156,12 @@ def fit(stretches: Sequence[Stretch], seed: int, grid: Grid = CANDIDATES) -> Fit
     courses = [fit_course(stretches, process, d, seed) for d in range(len(DIMENSIONS))]
     models = [replace(model, course=found) for model, found in zip(models, courses, strict=True)]
     process = replace(process, valence=models[0], arousal=models[1])
-    told = [
-        (foretell(learned, process, d, seed), foretell(stretches, process, d, seed, budgets=(0,)))
-        for d in range(len(DIMENSIONS))
-    ]
-    fitted = [
-        replace(model, grid=model.grid.weighted(weigh(some), weigh(none)))
-        for model, (some, none) in zip(models, told, strict=True)
-    ]
-    return Fit(replace(process, valence=fitted[0], arousal=fitted[1]), (told[0], told[1]))
+    fitted = []
+    for d, model in enumerate((process.valence, process.arousal)):
+        some = weigh(foretell(learned, process, d, seed))
+        none = weigh(foretell(stretches, process, d, seed, budgets=(0,)))
+        fitted.append(replace(model, grid=model.grid.weighted(some, none)))
+    return replace(process, valence=fitted[0], arousal=fitted[1])
 
 
 def slope(stretches: Sequence[Stretch], dimension: int) -> float:
@@ -271,8 +236,8 @@ def foretell(
     """Asks every candidate about every stretch, from each number of anchors for which it is long enough."""
     model, rng = process[dimension], np.random.default_rng([seed, 2])
     points = np.arange(len(model.grid))
-    clip: list[int] = []
-    evidence, run, density = [], [], []
+    evidence: list[np.ndarray] = []
+    run, density = [], []
     for stretch in stretches:
         places, truth = stretch.places(process, dimension), stretch.truth[:, dimension]
         for k in budgets:
@@ -286,11 +251,10 @@ def foretell(
                 variance = variance + model.noise**2
                 told.append(-0.5 * (truth[rest] - mean) ** 2 / variance - 0.5 * np.log(variance))
             logs = found.logs - np.log(model.grid.weight if k else model.grid.alone)
-            run.append(np.full(len(rest), len(clip)))
-            clip.append(stretch.clip)
+            run.append(np.full(len(rest), len(evidence)))
             evidence.append(logs - logs.max())
             density.append(np.stack(told, axis=1))
-    return Foretold(np.array(clip), np.stack(evidence), np.concatenate(run), np.concatenate(density))
+    return Foretold(np.stack(evidence), np.concatenate(run), np.concatenate(density))
 
 
 def weigh(told: Foretold) -> np.ndarray:
@@ -300,14 +264,14 @@ def weigh(told: Foretold) -> np.ndarray:
     the mean over frames of log(sum w E N / sum w E) is maximised, and `PRIOR` times the sum of log w, by mirror ascent:
     weights are multiplied by the exponential of the slope, over and over.
     """
-    count = np.bincount(told.run, minlength=len(told.clip))
-    share = 1 / (count[told.run] * len(told.clip))
+    count = np.bincount(told.run, minlength=len(told.evidence))
+    share = 1 / (count[told.run] * len(told.evidence))
     prior = np.exp(told.evidence)
     shifted = told.evidence[told.run] + told.density
     joint = np.exp(shifted - shifted.max(axis=1, keepdims=True))
     weight = np.full(prior.shape[1], 1 / prior.shape[1])
     for step in np.geomspace(5.0, 0.5, ROUNDS):
-        slope = joint.T @ (share / (joint @ weight)) - prior.T @ (1 / (prior @ weight)) / len(told.clip)
+        slope = joint.T @ (share / (joint @ weight)) - prior.T @ (1 / (prior @ weight)) / len(told.evidence)
         slope += PRIOR / weight
         weight = weight * np.exp(np.clip(step * (slope - slope @ weight), -1, 1))
         weight /= weight.sum()

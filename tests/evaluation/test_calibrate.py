@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from toy_world import SETTINGS, Skilled, embedded, judged, toy_world
 
+from mtclar.evaluation import calibrate as module
 from mtclar.evaluation.calibrate import COUNTS, as_raters_do, calibrate
 from mtclar.evaluation.clips import DIMENSIONS, clips_of
 from mtclar.evaluation.scores import plain
@@ -63,6 +64,28 @@ def test_the_coverage_is_told_by_budget_and_is_that_of_the_bands_that_labels_get
         for k, dimension in enumerate(DIMENSIONS):
             assert held[dimension]["coverage"] == pytest.approx(inside[:, k].mean())
     assert found["budgets"]["0.06"]["valence"]["per_clip"]["n_clips"] == 8
+
+
+def test_a_clip_is_scored_with_a_process_that_nothing_of_it_went_into(monkeypatch):
+    fitted_on: dict[int, set[int]] = {}
+    scored: list[tuple[int, Process]] = []
+    fit, scores = module.fit, module._scores
+
+    def noting_fit(stretches, seed, *more):
+        process = fit(stretches, seed, *more)
+        fitted_on[id(process)] = {stretch.clip for stretch in stretches}
+        return process
+
+    def noting_scores(stretch, process, *more):
+        scored.append((stretch.clip, process))
+        return scores(stretch, process, *more)
+
+    monkeypatch.setattr(module, "fit", noting_fit)
+    monkeypatch.setattr(module, "_scores", noting_scores)
+    calibrated()
+    assert {clip for clip, _ in scored} == set(range(10))
+    assert all(clip not in fitted_on[id(process)] for clip, process in scored)
+    assert len({id(process) for _, process in scored}) == module.FOLDS
 
 
 def test_labels_without_an_anchor_are_judged_too(by_process):
