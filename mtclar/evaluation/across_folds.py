@@ -17,7 +17,7 @@ from mtclar.evaluation.clips import DIMENSIONS
 from mtclar.evaluation.pooling import over_folds, poolings
 from mtclar.evaluation.summary import value_at
 
-FOLD_COLUMNS = ["metric", "mtclar: mean ± sd", "pooled", "copy anchor", "interpolate", "class mean"]
+FOLD_COLUMNS = ["metric", "mtclar: mean ± sd", "pooled", "copy anchor", "interpolate", "training mean"]
 
 _MUST_AGREE = ("split", "stride", "fusion", "expressions", "clean")
 _ABSENT = "–"
@@ -87,7 +87,7 @@ def fold_rows(pooled: Mapping[str, Any], stride: int) -> list[list[str]]:
         for metric in ("ccc", "pcc", "rmse", "sagr"):
             for dimension in DIMENSIONS:
                 each = [
-                    methods.get(name, {}).get(dimension) for name in ("mtclar", "copy", "interpolate", "class_mean")
+                    methods.get(name, {}).get(dimension) for name in ("mtclar", "copy", "interpolate", "train_mean")
                 ]
                 if each[0]:
                     cells = [_spread(scores, metric) for scores in each]

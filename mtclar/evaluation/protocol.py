@@ -12,7 +12,7 @@ method then labels every frame from the same anchors:
 - `interpolate`: linear between the anchors around a frame, hence not causal; flat beyond the outer ones; only with
   anchors of the clip itself;
 - `pchip` (budgets only): the same with a smooth curve;
-- `class_mean`: the mean label of the training faces, whatever the picture;
+- `train_mean`: the mean label of the training faces, whatever the picture;
 - `zero_shot`: the supervised head, which sees no anchor.
 
 Without an anchor `mtclar` is what `mtclar label` makes of that head, and nothing but the last two stands beside it.
@@ -153,7 +153,7 @@ class Labeller:
         self._embeddings = embeddings
         self._own = embeddings[clip.rows]
         self._members = np.flatnonzero(pool.clip == number)
-        self._alone = {"class_mean": np.tile(mean, (len(clip), 1)), "zero_shot": read.levels[self._members]}
+        self._alone = {"train_mean": np.tile(mean, (len(clip), 1)), "zero_shot": read.levels[self._members]}
         self._columns: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def by_support(self, picks: Picks) -> Labelled:
@@ -177,7 +177,7 @@ class Labeller:
         spoke = {"together": int(own.sum()), "latest": 1, "each": 0}[picks.rule]
         methods = {"mtclar": ours}
         if not len(picks.anchors):
-            return Labelled(clip, given_away, self._alone["class_mean"], methods | self._alone, sd, spoke)
+            return Labelled(clip, given_away, self._alone["train_mean"], methods | self._alone, sd, spoke)
         if picks.rule == "latest":
             fused = self._label(np.arange(n), picks.anchors)[0]
             fused[given_away] = clip.truth[given_away]

@@ -18,7 +18,7 @@ from mtclar.evaluation.metrics import from_sums
 from mtclar.evaluation.pooling import sums_by_clip
 from mtclar.evaluation.protocol import Labelled
 
-BASELINES = ("copy", "interpolate", "pchip", "class_mean")
+BASELINES = ("copy", "interpolate", "pchip", "train_mean")
 """What mtclar is compared with, frame by frame."""
 
 EFFORTLESS = ("copy", "interpolate")

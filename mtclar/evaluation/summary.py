@@ -8,7 +8,7 @@ from typing import Any
 
 from mtclar.evaluation.clips import DIMENSIONS
 
-SUMMARY_COLUMNS = ["metric", "mtclar [95 % CI]", "copy anchor", "interpolate", "class mean", "chance"]
+SUMMARY_COLUMNS = ["metric", "mtclar [95 % CI]", "copy anchor", "interpolate", "training mean", "class mean", "chance"]
 
 _ABSENT = "–"
 
@@ -62,7 +62,7 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 def _rows() -> Iterator[tuple[str, str, dict[str, str]]]:
     """Name of a metric, where mtclar's value stands, and where those of the columns of baselines stand."""
-    clips = {"copy anchor": "copy", "interpolate": "interpolate", "class mean": "class_mean"}
+    clips = {"copy anchor": "copy", "interpolate": "interpolate", "training mean": "train_mean"}
     for protocol, words in (("first", "one anchor a clip"), ("stride", "anchor every {stride} frames")):
         for name in ("ccc", "rmse"):
             for dimension in DIMENSIONS:
@@ -77,7 +77,7 @@ def _rows() -> Iterator[tuple[str, str, dict[str, str]]]:
         yield (
             f"pair difference {dimension} CCC",
             f"pairs.delta.{dimension}.ccc",
-            {"copy anchor": f"pairs.delta.zero.{dimension}.ccc", "class mean": f"pairs.delta.mean.{dimension}.ccc"},
+            {"copy anchor": f"pairs.delta.zero.{dimension}.ccc", "training mean": f"pairs.delta.mean.{dimension}.ccc"},
         )
     yield "picture expression accuracy", "single.expression.accuracy", {"chance": "single.expression.chance.accuracy"}
     for dimension in DIMENSIONS:

@@ -24,7 +24,7 @@ COLOURS = {
     "copy": "#8796a5",
     "interpolate": "#2c7fb8",
     "pchip": "#6a51a3",
-    "class_mean": "#b8a25a",
+    "train_mean": "#b8a25a",
     "zero_shot": "#4d9a6a",
 }
 NAMES = {
@@ -34,7 +34,7 @@ NAMES = {
     "copy": "copy anchor",
     "interpolate": "interpolate",
     "pchip": "smooth curve",
-    "class_mean": "class mean",
+    "train_mean": "training mean",
     "zero_shot": "zero-shot head",
 }
 _GRID = {"color": "#e6ebf0", "linewidth": 0.8}

@@ -35,7 +35,7 @@ def test_pooled_values_are_those_of_the_frames_of_all_folds(judgements, pooled):
 
 def test_mean_and_spread_are_those_of_the_folds_own_numbers(judgements, pooled):
     for protocol in ("first", "stride", "stride_with_anchors"):
-        for method in ("mtclar", "copy", "class_mean"):
+        for method in ("mtclar", "copy", "train_mean"):
             each = [one.metrics["few_shot"][protocol][method]["arousal"]["ccc"] for one in judgements]
             found = pooled["few_shot"][protocol][method]["arousal"]["per_fold"]
             assert found["mean"]["ccc"] == pytest.approx(np.mean(each), abs=1e-9)

@@ -92,7 +92,7 @@ def test_labels_without_an_anchor_are_judged_too(by_process):
     items = by_process.labelled["none"]
     assert len(items) == 8
     assert all(len(item.anchors) == 0 and item.queries.all() for item in items)
-    assert set(items[0].methods) == {"mtclar", "class_mean", "zero_shot"}
+    assert set(items[0].methods) == {"mtclar", "train_mean", "zero_shot"}
     assert by_process.metrics["few_shot"]["none"]["mtclar"]["valence"]["rmse"] < 0.15
 
 

@@ -73,7 +73,7 @@ def test_a_good_model_is_above_copying_and_the_mean_with_intervals_apart(fair):
     gain = fair.metrics["few_shot"]["first"]["gain"]
     for dimension in DIMENSIONS:
         assert gain["copy"][dimension]["separate"]
-        assert gain["class_mean"][dimension]["separate"]
+        assert gain["train_mean"][dimension]["separate"]
         assert gain["copy"][dimension]["ci_low"]["ccc"] > 0
 
 
@@ -100,7 +100,7 @@ def test_with_one_anchor_interpolating_is_copying(fair):
 
 
 def test_the_mean_of_the_training_faces_is_a_constant_with_ccc_zero(fair):
-    found = fair.metrics["few_shot"]["first"]["class_mean"]["valence"]
+    found = fair.metrics["few_shot"]["first"]["train_mean"]["valence"]
     assert found["ccc"] == 0
     assert np.isnan(found["pcc"])
     assert found["undefined_clips"] == 8
@@ -151,7 +151,7 @@ def test_the_same_seed_gives_the_same_numbers(world, fair):
 
 def test_every_number_can_be_written_as_json_with_null_for_the_unknown(fair):
     text = json.dumps(plain(fair.metrics), allow_nan=False)
-    assert json.loads(text)["few_shot"]["first"]["class_mean"]["valence"]["pcc"] is None
+    assert json.loads(text)["few_shot"]["first"]["train_mean"]["valence"]["pcc"] is None
 
 
 def test_a_split_with_one_clip_has_values_but_no_intervals():
@@ -224,7 +224,7 @@ def test_pairs_of_another_store_are_refused(world):
 
 def test_every_few_shot_method_has_the_finer_metrics_and_its_skill_against_the_anchors_alone(blind, fair):
     found = fair.metrics["few_shot"]["stride"]
-    for method in ("mtclar", "mtclar_fused", "copy", "interpolate", "class_mean", "zero_shot"):
+    for method in ("mtclar", "mtclar_fused", "copy", "interpolate", "train_mean", "zero_shot"):
         own = found[method]["valence"]
         mse = {other: found[other]["valence"]["rmse"] ** 2 for other in ("copy", "interpolate")}
         for other, value in mse.items():

@@ -21,13 +21,13 @@ def test_the_first_row_is_valence_ccc_with_its_interval_beside_the_baselines():
     low, high = ours["ci_low"]["ccc"], ours["ci_high"]["ccc"]
     assert row["mtclar [95 % CI]"] == f"{ours['ccc']:.3f} [{low:.3f}, {high:.3f}]"
     assert row["copy anchor"] == f"{found['copy']['valence']['ccc']:.3f}"
-    assert row["class mean"] == "0.000"
+    assert row["training mean"] == "0.000"
 
 
 def test_what_was_not_judged_is_a_dash_and_not_a_number():
     rows = summary_rows(plain(judged(*toy_world(clips=0, validation=0), skill=0.8).metrics))
-    assert rows[0][1:] == ["–"] * 5
-    assert summary_rows({})[0][1:] == ["–"] * 5
+    assert rows[0][1:] == ["–"] * 6
+    assert summary_rows({})[0][1:] == ["–"] * 6
 
 
 def test_metrics_before_and_after_writing_make_the_same_table():

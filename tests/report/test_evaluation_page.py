@@ -38,7 +38,7 @@ def test_the_page_asks_nothing_of_the_network(fair_page):
 
 
 def test_the_verdict_tells_methods_apart_only_when_their_intervals_are(tmp_path, fair_page):
-    assert "above copy anchor, interpolate and class mean with intervals apart" in fair_page
+    assert "above copy anchor, interpolate and training mean with intervals apart" in fair_page
     blind = page(tmp_path, judged(*toy_world(), skill=0.0))
     assert "not above copy anchor and interpolate" in blind
 

@@ -23,7 +23,7 @@ def test_every_method_has_a_row_in_both_tables_and_its_own_numbers(fair):
 
 
 def test_what_is_not_defined_is_a_dash_and_counted(fair):
-    page = fine_part(fair.metrics["few_shot"]["first"], ["class_mean"])
+    page = fine_part(fair.metrics["few_shot"]["first"], ["train_mean"])
     assert "nan" not in page
     assert "<td>–</td>" in page
     assert page.count("<td>8</td>") == 2
