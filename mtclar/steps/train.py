@@ -288,7 +288,8 @@ def _fingerprints(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path
     parts = [_sha256(path) for path in files]
     if s.pretrained:
         try:
-            parts.append(_sha256(Path(s.pretrained)))
+            given = Path(s.pretrained)
+            parts.append(_sha256(given / WEIGHTS if given.is_dir() else given))
         except OSError as error:
             raise MtclarError(f"train.pretrained={s.pretrained}: cannot be read ({error.strerror}).") from error
 

@@ -18,7 +18,7 @@ from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
 from mtclar.learning.objective import Objective
 from mtclar.learning.watch import Watch
-from mtclar.model.build import model_spec
+from mtclar.model.build import build_model, model_spec
 from mtclar.model.checkpoint import load_checkpoint
 from mtclar.model.predictor import TorchPredictor
 from mtclar.revision import git_revision
@@ -281,6 +281,22 @@ def test_other_pretrained_weights_under_the_same_name_start_anew(data, tmp_path)
     assert not set(prints[0]) & set(prints[1])
     weights.unlink()
     with pytest.raises(MtclarError, match=r"train\.pretrained=.*emonet\.pth: cannot be read"):
+        train.run(settings, **data, out=tmp_path / "out")
+
+
+def test_a_training_may_start_from_a_checkpoint_of_its_own(trained, data, tmp_path):
+    settings = SETTINGS.model_copy(update={"encoder": "auto", "encoder_options": {}, "pretrained": str(trained)})
+    begun, before = build_model(settings).state_dict(), _weights(trained)
+    assert all(torch.equal(begun[name], before[name]) for name in before)
+    other = build_model(settings.model_copy(update={"projector": (16,)})).state_dict()
+    assert all(torch.equal(other[name], before[name]) for name in before if name.startswith(("encoder.", "single.")))
+    train.run(settings.model_copy(update=QUICK), **data, out=tmp_path / "out")
+    assert load_checkpoint(tmp_path / "out")[0].spec.encoder == load_checkpoint(trained)[0].spec.encoder
+
+
+def test_a_checkpoint_of_another_encoder_is_refused(trained, data, tmp_path):
+    settings = SETTINGS.model_copy(update={"encoder_options": {**TINY, "input_size": 64}, "pretrained": str(trained)})
+    with pytest.raises(MtclarError, match="its encoder is emofan-nano of other settings"):
         train.run(settings, **data, out=tmp_path / "out")
 
 
