@@ -72,8 +72,8 @@ def warm_start(model: MTCLAR, checkpoint: Path) -> None:
     if source.spec.encoder != model.spec.encoder:
         raise MtclarError(
             f"train.pretrained={checkpoint}: its encoder is {source.spec.encoder.name} of other settings than "
-            f"train.encoder={model.spec.encoder.name} asks for; leave train.encoder=auto and train.encoder_options empty "
-            "to take it as it is."
+            f"train.encoder={model.spec.encoder.name} asks for; leave train.encoder=auto and train.encoder_options "
+            "empty to take it as it is."
         )
     weights = source.state_dict()
     for name, module in model.named_children():
