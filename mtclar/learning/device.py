@@ -11,6 +11,9 @@ from torch import Tensor
 
 from mtclar.errors import MtclarError, brief
 
+Precision = Literal["auto", "fp32", "bf16"]
+"""As `train.precision`."""
+
 _FULL = ("not enough memory", "DefaultCPUAllocator", "can't allocate memory", "out of memory")
 
 
@@ -36,17 +39,23 @@ def chosen_device(name: Literal["auto", "cpu", "cuda"], place: int = 0) -> torch
         )
     device = torch.device("cuda", place)
     torch.cuda.set_device(device)
+    # Batches nearly always have one size, so a search for the fastest convolution pays. fp32 means float32 here, not
+    # TF32, whose products keep ten bits of the mantissa; who wants speed takes bf16.
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return device
 
 
-def autocast(precision: Literal["auto", "fp32", "bf16"], device: torch.device) -> torch.autocast:
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     """The context of the forward pass; `auto` is bfloat16 on a GPU and float32 on a CPU."""
     half = precision == "bf16" or (precision == "auto" and device.type == "cuda")
     return torch.autocast(device.type, torch.bfloat16, enabled=half)
 
 
 def compiled(encoder: torch.nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
-    """The encoder through torch.compile.
+    """The encoder through torch.compile, for batches of the size that comes first; the few others go through as it is.
+
+    Compiling anew for every number of faces costs a minute each time, and a graph for any number is slower.
 
     Raises:
         MtclarError: There is no working compiler, found out on something small.
@@ -58,7 +67,16 @@ def compiled(encoder: torch.nn.Module, device: torch.device) -> Callable[[Tensor
             f"train.compile=true needs a working compiler, and torch could not use one ({brief(error)}); install g++ "
             "(and on a GPU triton), or set train.compile=false."
         ) from error
-    return torch.compile(encoder)
+    graph = torch.compile(encoder, dynamic=False)
+    shape: list[torch.Size] = []
+
+    def encode(faces: Tensor) -> Tensor:
+        if not shape:
+            shape.append(faces.shape)
+        chosen: Callable[[Tensor], Tensor] = graph if faces.shape == shape[0] else encoder
+        return chosen(faces)
+
+    return encode
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def train_single(
     """
     with memory("embedding the training faces for the supervised heads", f"train.memory_gb={s.memory_gb}"):
         positions = faces.index.to_numpy(np.int64)
-        embeddings = [embed_view(model, pictures, positions, view) for view in views(s, model)]
+        embeddings = [embed_view(model, pictures, positions, view, precision=s.precision) for view in views(s, model)]
     return fit_heads(s, model.single, torch.stack(embeddings).clone(), faces, progress=progress)
 
 

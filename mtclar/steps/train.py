@@ -120,7 +120,8 @@ def run(
         centre=round(store.size * spec.encoder.centre / 288 / 2) * 2,
         input_size=spec.encoder.input_size,
     )
-    fingerprint, of_pairs = _fingerprints(s, spec, crop, faces, pairs)
+    # Reading all shards for their hashes is for one process to do.
+    fingerprint, of_pairs = _fingerprints(s, spec, crop, faces, pairs) if ours.first else ("", "")
     learner = Learner(s, build_model(s), device, ours)
     if ours.first:
         prepare(out, of_pairs, state)
@@ -132,7 +133,8 @@ def run(
     with threads(s.threads), joined(ours, device), log_of_run as run_log:
         names = ", ".join(sorted(store.table["dataset"].dropna().unique()))
         run_log.dataset(names or "faces", revisions[STAMP], context="training")
-        ours.agree(fingerprint)  # nobody reads what stands in `out` before it has been cleared
+        # Nobody reads what stands in `out` before it has been cleared.
+        fingerprint, of_pairs = ours.agree((fingerprint, of_pairs))
         with memory("holding the faces", f"train.memory_gb={s.memory_gb}"):
             pictures = Pictures(
                 store,
@@ -171,7 +173,7 @@ def run(
             Watch(
                 known[known["split"] == "validation"],
                 Blocks(table[table["split"] == "validation"], position),
-                lambda model, positions: embed(model, pictures, positions),
+                lambda model, positions: embed(model, pictures, positions, precision=s.precision),
                 learner.objective,
             ),
             out=state or out,

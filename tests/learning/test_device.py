@@ -84,3 +84,21 @@ def test_running_out_of_memory_names_what_to_lower(too_much):
 def test_other_errors_are_left_alone():
     with pytest.raises(RuntimeError, match="shapes"), memory("holding", "a"):
         raise RuntimeError("shapes do not match")
+
+
+def test_only_batches_of_the_first_size_go_through_the_compiled_encoder(monkeypatch):
+    seen: list[int] = []
+
+    def compile_(module, dynamic=None):
+        def graph(x):
+            seen.append(len(x))
+            return module(x)
+
+        return graph
+
+    monkeypatch.setattr(torch, "compile", compile_)
+    encode = compiled(torch.nn.Identity(), CPU)
+    seen.clear()  # the compiler was tried on something small
+    for n in (4, 3, 4, 5):
+        assert len(encode(torch.zeros(n, 2))) == n
+    assert seen == [4, 4]
