@@ -205,6 +205,7 @@ class ExportSettings(Section):
     opset: Annotated[int, Field(ge=17)]
     tolerance: Annotated[float, Field(gt=0)]
     check_faces: Positive
+    int8: bool
 
 
 class AdoptSettings(Section):

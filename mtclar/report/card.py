@@ -112,6 +112,21 @@ def draft_card() -> str:
     return "\n\n".join(["# Model card, before there is a bundle", words, *sections]) + "\n"
 
 
+def _eight_bits(cost: Mapping[str, Any] | None) -> list[list[str]]:
+    """A row that says what 8-bit integers in the encoder cost; none where there are none."""
+    if cost is None:
+        return []
+    errors = [
+        f"RMSE of {name} {cost[name]['rmse'][0]:.3f} before, {cost[name]['rmse'][1]:.3f} after"
+        for name in ("valence", "arousal")
+        if "rmse" in cost[name]
+    ]
+    words = (
+        f"the encoder's convolutions are in 8-bit integers; on {cost['faces']:,} validation faces, without an anchor"
+    )
+    return [["arithmetic", f"{words}: {'; '.join(errors)}"] if errors else ["arithmetic", words.partition(";")[0]]]
+
+
 def _identity(facts: Mapping[str, Any]) -> str:
     crop, size = facts["crop"], sum(item["bytes"] for name, item in facts["files"].items() if name.endswith(".onnx"))
     settings = facts.get("training", {}).get("settings", {})
@@ -121,6 +136,7 @@ def _identity(facts: Mapping[str, Any]) -> str:
         ["what it sees of a face", f"{crop['input_size']} × {crop['input_size']} pixels"],
         ["what it answers", ", ".join(facts["tasks"]) + ", of two faces; valence, arousal and expression of one"],
         ["graphs", f"ONNX, {size / 1e6:.1f} MB"],
+        *_eight_bits(facts.get("int8")),
         ["speed", "not measured here; `make bench` shows it for your machine"],
     ]
     words = (

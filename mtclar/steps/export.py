@@ -11,6 +11,7 @@ import numpy as np
 from mtclar import __version__
 from mtclar.data.store import FacesStore
 from mtclar.data.tables import EXPRESSIONS
+from mtclar.data.whole import scratch
 from mtclar.errors import MtclarError
 from mtclar.progress import Progress, silent
 from mtclar.revision import EVALUATION_SET, STAMP, data_revision, git_revision, same_data
@@ -30,18 +31,25 @@ class Exported:
         identity: sha256 of its bundle.json.
         difference: Largest absolute difference between ONNX Runtime and torch.
         faces: Faces on which the two were compared.
+        int8: What quantising the encoder cost, as `serving.quantise.loss` says; None where it was not.
     """
 
     bundle: Path
     identity: str
     difference: float
     faces: int
+    int8: dict[str, Any] | None = None
 
     def __str__(self) -> str:
-        return (
+        said = (
             f"{self.bundle}: ONNX Runtime agrees with torch within {self.difference:.1e} on {self.faces} faces "
             f"(bundle {self.identity[:12]})"
         )
+        if self.int8 is None:
+            return said
+        known = {name: self.int8[name]["difference"] for name in ("valence", "arousal")}
+        apart = ", ".join(f"{value:.3f} in {name}" for name, value in known.items() if value is not None)
+        return f"{said}; the encoder in 8 bits differs by {apart or 'nothing'} (RMS, {self.int8['faces']} faces)"
 
 
 def run(
@@ -74,6 +82,7 @@ def run(
     # torch takes seconds to import: what can be wrong without it has been said by now.
     from mtclar.model.predictor import TorchPredictor
     from mtclar.serving.export import check_agreement, export_graphs
+    from mtclar.serving.quantise import CALIBRATED_ON, faces_of, loss, quantised
 
     predictor = TorchPredictor.from_checkpoint(checkpoint, device="cpu")
     if predictor.crop.size != store.size:
@@ -107,9 +116,19 @@ def run(
         progress(2, 3, "comparison with torch")
         largest = check_agreement(predictor, Bundle.load(folder), crops, settings.tolerance)
 
-    identity = write_bundle(out, graphs, facts, check=compare)
+    if settings.int8:
+        with scratch("export") as folder:
+            exact, small = folder / "exact", folder / "small"
+            write_bundle(exact, graphs, facts, check=compare)
+            training_faces = store.crops(faces_of(store, "train", CALIBRATED_ON))
+            graphs["encoder.onnx"] = quantised(graphs["encoder.onnx"], training_faces, predictor.crop)
+            write_bundle(small, graphs, facts)
+            facts["int8"] = loss(exact, small, store)
+        identity = write_bundle(out, graphs, facts)
+    else:
+        identity = write_bundle(out, graphs, facts, check=compare)
     progress(3, 3, "bundle")
-    return Exported(out, identity, largest, len(crops))
+    return Exported(out, identity, largest, len(crops), facts.get("int8"))
 
 
 def _judged(evaluation: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from toy_bundle import toy_facts
 from typer.main import get_command
 
 from mtclar.cli import app
-from mtclar.report.card import model_card
+from mtclar.report.card import _eight_bits, model_card
 from mtclar.report.card_tables import table
 
 LEARNED = {
@@ -143,6 +143,15 @@ def test_accuracy_by_skin_and_by_pose_has_a_row_a_group_and_the_worst_is_named(c
     assert skin[2][1:4] == ["400", "40", "0.181 [0.170, 0.192]"]
     assert [row[0] for row in rows(card, "By pose (degrees turned to the side)")[2:]] == ["0-10", "30+"]
     assert "valence: yaw 30+, RMSE 0.333 on 90 faces" in card
+
+
+def test_a_model_in_8_bits_says_what_that_cost() -> None:
+    cost = {"faces": 1000, "cosine": 0.99, "valence": {"difference": 0.01, "rmse": [0.2, 0.21]}}
+    (row,) = _eight_bits({**cost, "arousal": {"difference": None}})
+    assert "1,000 validation faces" in row[1]
+    assert "RMSE of valence 0.200 before, 0.210 after" in row[1]
+    assert "arousal" not in row[1]
+    assert _eight_bits(None) == []
 
 
 def test_the_real_test_has_every_number_of_anchors_in_both_dimensions(card: str) -> None:

@@ -5,10 +5,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
-from mtclar.data.store import FacesWriter
+from mtclar.data.store import FacesStore, FacesWriter
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
 from mtclar.model.checkpoint import save_checkpoint
@@ -44,6 +45,7 @@ TINY_MODEL = ModelSpec(
     tanh_logits=False,
     mirror=False,
 )
+NAMES = ("small", "exact")
 FEW_SHOT = {"first": {"mtclar": {"valence": {"ccc": 0.8}, "arousal": {"ccc": 0.7}}}}
 
 
@@ -124,3 +126,52 @@ def test_missing_inputs_are_refused_by_name(line: dict[str, Path], settings: Exp
     ):
         with pytest.raises(MtclarError, match=rf"nowhere.*{sentence}"):
             export.run(settings, **(line | {name: tmp_path / "nowhere"}), out=tmp_path / "bundle")
+
+
+def test_the_encoder_may_be_in_8_bits_and_says_what_that_costs(
+    line: dict[str, Path], settings: ExportSettings, tmp_path: Path
+) -> None:
+    found = export.run(settings.model_copy(update={"int8": True}), **line, out=tmp_path / "small")
+    exact = export.run(settings, **line, out=tmp_path / "exact")
+    assert found.difference == exact.difference  # the exact graphs were compared with torch first
+    small, large = (Bundle.load(folder) for folder in (tmp_path / "small", tmp_path / "exact"))
+    operators = [{node.op_type for node in onnx.load(tmp_path / name / "encoder.onnx").graph.node} for name in NAMES]
+    assert "QuantizeLinear" in operators[0]
+    assert "QuantizeLinear" not in operators[1]
+    crops = np.random.default_rng(1).integers(0, 256, (5, 288, 288, 3)).astype(np.uint8)
+    a, b = small.embed(crops), large.embed(crops)
+    assert not np.array_equal(a, b)
+    said = small.facts["int8"]
+    assert said["faces"] == 6
+    assert 0.5 < said["cosine"] <= 1
+    assert 0 <= said["valence"]["difference"] < 0.5
+    assert "the encoder in 8 bits differs by" in str(found)
+    assert "int8" not in large.facts
+    for name in ("pair.onnx", "single.onnx"):
+        assert (tmp_path / "small" / name).read_bytes() == (tmp_path / "exact" / name).read_bytes()
+
+
+def test_what_8_bits_cost_is_the_difference_of_the_heads_and_their_errors(
+    tmp_path: Path, line: dict[str, Path]
+) -> None:
+    from mtclar.serving.quantise import loss
+
+    class Said:
+        def __init__(self, shift: float) -> None:
+            self.shift = shift
+
+        def embed(self, crops: np.ndarray) -> np.ndarray:
+            return np.tile([1.0, self.shift], (len(crops), 1))
+
+        def single(self, embedding: np.ndarray) -> tuple[np.ndarray, ...]:
+            return np.zeros((len(embedding), 8)), embedding[:, 1], np.full(len(embedding), np.nan)
+
+    store = FacesStore(line["faces"])
+    store.table["valence"], store.table["arousal"] = 0.5, 0.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mtclar.serving.quantise.Bundle.load", lambda folder: Said(float(folder.name)))
+        found = loss(tmp_path / "0.0", tmp_path / "0.1", store)
+    assert found["faces"] == 6
+    assert found["cosine"] == pytest.approx(1 / np.sqrt(1.01), abs=1e-5)
+    assert found["valence"] == {"difference": 0.1, "rmse": [0.5, 0.4]}
+    assert found["arousal"]["difference"] is None  # a head that does not know
