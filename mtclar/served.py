@@ -26,7 +26,7 @@ from mtclar.data.store import decode
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.data.whole import scratch
 from mtclar.errors import MtclarError
-from mtclar.faces import cut, open_detector, pick
+from mtclar.faces import Aligner, open_detector, pick
 from mtclar.features import Features
 from mtclar.features.extract import extract, identity
 from mtclar.features.file import SUFFIX, read_features
@@ -71,6 +71,7 @@ class FaceModel(PythonModel):
         self.bundle = Bundle.load(Path(context.artifacts["bundle"]))
         self._settings: Settings = load_settings(packaged_params())  # whatever lies where the server was started
         self._detector: Any = None
+        self._aligner: Aligner | None = None
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Labels pictures, or every frame of videos.
@@ -126,7 +127,8 @@ class FaceModel(PythonModel):
             face = pick(self._detector.detect(picture))
             if face is None:
                 raise MtclarError(f"row {row}: no face was found in this picture of {width} x {height}.")
-            return cut(picture, face.box, spec)
+            self._aligner = self._aligner or Aligner(spec)
+            return self._aligner(picture, face)
         if height != width:
             raise MtclarError(f"row {row}: expected a square face crop, got {width} x {height}, or pictures=portraits.")
         how = cv2.INTER_AREA if height > spec.size else cv2.INTER_LINEAR

@@ -58,6 +58,7 @@ class SynthesizeSettings(Section):
     covering: Share
     camera: Annotated[float, Field(ge=0, le=2)]
     tries: Positive
+    align: Literal["box", "mesh"]
     detect: Annotated[int, Field(ge=0)]
     workers: Annotated[int, Field(ge=0)]
 
@@ -71,6 +72,7 @@ class CropSettings(Section):
     size: Annotated[int, Field(ge=64)]
     scale: Annotated[float, Field(ge=1, le=4)]
     quality: Annotated[int, Field(ge=1, le=100)]
+    align: Literal["box", "mesh"]
     fps: Annotated[float, Field(gt=0)]
     validation: Share
     test: Share

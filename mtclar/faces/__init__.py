@@ -1,8 +1,9 @@
-"""Faces in pictures: where they are (`detect`), how they are cut (`crop`); and through videos: `shots` and `tracks`.
+"""Faces in pictures: where they are (`detect`), how they are cut (`crop`, `align`); in videos: `shots` and `tracks`.
 
 One geometry serves training and labelling alike.
 """
 
+from mtclar.faces.align import Aligner, cut_aligned
 from mtclar.faces.crop import CropSpec, cut, resize, to_input
 from mtclar.faces.detect import Detector, Face, box_from_landmarks, overlap, pick
 from mtclar.faces.hog import HogDetector
@@ -12,6 +13,7 @@ from mtclar.faces.steady import Steady
 from mtclar.faces.tracks import Seen, Tracker, open_tracker
 
 __all__ = [
+    "Aligner",
     "CropSpec",
     "Detector",
     "Face",
@@ -22,6 +24,7 @@ __all__ = [
     "box_from_landmarks",
     "by_shot",
     "cut",
+    "cut_aligned",
     "open_detector",
     "open_tracker",
     "overlap",

@@ -34,6 +34,8 @@ class CropSpec:
         centre: Side of the part of a stored crop that the network sees, in pixels of the crop; the rest is the margin
             from which training shifts and turns.
         colour: Order of the channels; only RGB is known.
+        align: Where a crop is cut: by the face's box, upright as the picture is, or by the mesh, level and of one size
+            whatever mouth and brows do (`faces.align`).
     """
 
     scale: float
@@ -41,6 +43,7 @@ class CropSpec:
     size: int = 288
     centre: int = 256
     colour: str = "RGB"
+    align: str = "box"
 
     def __post_init__(self) -> None:
         if not (0 < self.centre <= self.size and (self.size - self.centre) % 2 == 0):
@@ -51,10 +54,12 @@ class CropSpec:
             raise MtclarError(f"crop spec: scale {self.scale} and input size {self.input_size} must be positive.")
         if self.colour != "RGB":
             raise MtclarError(f"crop spec: colour order '{self.colour}' is not known, only RGB is.")
+        if self.align not in ("box", "mesh"):
+            raise MtclarError(f"crop spec: align '{self.align}' is not known; it is box or mesh.")
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as it stands in bundle.json."""
-        return asdict(self)
+        return {key: value for key, value in asdict(self).items() if (key, value) != ("align", "box")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CropSpec:
@@ -77,6 +82,7 @@ class CropSpec:
                 size=int(values.get("size", 288)),
                 centre=int(values.get("centre", 256)),
                 colour=str(values.get("colour", "RGB")),
+                align=str(values.get("align", "box")),
             )
         except (TypeError, ValueError) as error:
             if isinstance(error, MtclarError):

@@ -140,12 +140,14 @@ def _turn(angle: float) -> NDArray[np.float64]:
     return np.array([[c, -s], [s, c]])
 
 
-def square_of(picture: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
-    """The region as the network sees it, uint8 (SIDE, SIDE, 3); beyond the picture its border is repeated."""
+def square_of(
+    picture: NDArray[np.uint8], region: Region, size: int = SIDE, *, border: int = cv2.BORDER_REPLICATE
+) -> NDArray[np.uint8]:
+    """The region as a network sees it, uint8 (size, size, 3); `border` is OpenCV's for what lies beyond the picture."""
     side = max(region.side, 1.0)
-    axes = _turn(region.angle) * side / SIDE
-    shift = np.array([region.x, region.y]) - axes @ np.full(2, SIDE / 2)
-    shrink = int(side / SIDE)
+    axes = _turn(region.angle) * side / size
+    shift = np.array([region.x, region.y]) - axes @ np.full(2, size / 2)
+    shrink = int(side / size)
     if shrink >= 2:  # to read a fine picture at single points would let noise through
         reach = side * 0.75
         height, width = picture.shape[:2]
@@ -164,9 +166,9 @@ def square_of(picture: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
         cv2.warpAffine(
             np.ascontiguousarray(picture),
             np.column_stack([axes, shift]),
-            (SIDE, SIDE),
+            (size, size),
             flags=how,
-            borderMode=cv2.BORDER_REPLICATE,
+            borderMode=border,
         ),
         np.uint8,
     )

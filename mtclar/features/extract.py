@@ -23,7 +23,8 @@ import numpy as np
 
 from mtclar.data.store import encode
 from mtclar.errors import MtclarError
-from mtclar.faces import CropSpec, Seen, cut, open_tracker
+from mtclar.faces import CropSpec, Seen, cut, cut_aligned, open_tracker
+from mtclar.faces.align import SURE
 from mtclar.faces.geometry import head_pose, landmarks68
 from mtclar.faces.quality import quality
 from mtclar.faces.shots import by_shot
@@ -285,6 +286,8 @@ class _Embedder:
 
 
 def _upright_crop(picture: np.ndarray, seen: Seen, spec: CropSpec) -> np.ndarray:
+    if spec.align == "mesh" and seen.mesh is not None and seen.mesh.presence >= SURE:
+        return cut_aligned(picture, seen.face, seen.mesh, spec)  # stands upright by itself
     return seen.upright(cut(picture, seen.face.box, spec))
 
 

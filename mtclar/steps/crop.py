@@ -29,7 +29,7 @@ from mtclar.data.readers import Group, Notes, Record, content_revision, read
 from mtclar.data.store import FacesWriter, encode
 from mtclar.data.whole import whole_folder
 from mtclar.errors import MtclarError
-from mtclar.faces import CropSpec, Detector, Face, box_from_landmarks, cut, open_detector, overlap, pick
+from mtclar.faces import Aligner, CropSpec, Detector, Face, box_from_landmarks, open_detector, overlap, pick
 from mtclar.progress import Progress, silent
 from mtclar.revision import STAMP
 from mtclar.settings import CropSettings
@@ -104,10 +104,12 @@ def run(s: CropSettings, *, data: Path, out: Path, progress: Progress = silent) 
     data, out = Path(data), Path(out)
     notes = Notes()
     groups = list(read(data, s, notes))
-    spec = CropSpec(size=s.size, scale=s.scale, centre=s.size, input_size=s.size)
+    spec = CropSpec(size=s.size, scale=s.scale, centre=s.size, input_size=s.size, align=s.align)
     detector = None if s.detector == "given" else open_detector(s.detector, threshold=s.threshold or None)
     work = partial(_work, spec=spec, detector=detector, quality=s.quality)
     facts: dict[str, Any] = {"source": s.source, "detector": s.detector, "scale": s.scale, "quality": s.quality}
+    if s.align != "box":
+        facts["align"] = s.align
     facts[STAMP] = content_revision(data, s, progress)
     splits: Counter[str] = Counter()
     ids: set[str] = set()
@@ -174,6 +176,7 @@ def _map(work: partial[_Done], groups: Sequence[Group], workers: int) -> Iterato
 
 def _work(group: Group, *, spec: CropSpec, detector: Detector | None, quality: int) -> _Done:
     """Cuts the faces of one group, following the same face from frame to frame of a clip."""
+    align = Aligner(spec)
     done = _Done([], [], Notes())
     previous: Face | None = None
     for record in group.records(done.notes):
@@ -185,7 +188,7 @@ def _work(group: Group, *, spec: CropSpec, detector: Detector | None, quality: i
             continue
         previous = face
         done.rows.append(_row(record, face))
-        done.crops.append(encode(cut(picture, face.box, spec), quality))
+        done.crops.append(encode(align(picture, face), quality))
     return done
 
 

@@ -155,6 +155,8 @@ def _put_together(
 ) -> dict[str, Any]:
     """Writes the store from its parts, and what tells of it; one part at a time is in memory."""
     facts: dict[str, Any] = {"source": DATASET, "detector": "landmarks", "scale": s.scale, "quality": s.quality}
+    if s.align != "box":
+        facts["align"] = s.align
     facts |= {"made_of": made, STAMP: revision_of(made)}
     traits: list[pd.DataFrame] = []
     found: list[bool | None] = []

@@ -119,6 +119,7 @@ def run(
         size=store.size,
         centre=round(store.size * spec.encoder.centre / 288 / 2) * 2,
         input_size=spec.encoder.input_size,
+        align=str(store.facts.get("align", "box")),
     )
     # Reading all shards for their hashes is for one process to do.
     fingerprint, of_pairs = _fingerprints(s, spec, crop, faces, pairs) if ours.first else ("", "")

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mtclar.faces import CropSpec, Detector, Face, box_from_landmarks, cut, open_detector, overlap
+from mtclar.faces import Aligner, CropSpec, Detector, Face, box_from_landmarks, open_detector, overlap
 from mtclar.synthesis.actions import ACTIONS, INDEX, Actions, limit
 from mtclar.synthesis.artists import Artist, Layer, Performance, make_artist
 from mtclar.synthesis.camera import Camera, draw_camera, draw_head, draw_world, filmed, shaded, taken
@@ -188,6 +188,11 @@ def _still(rng: np.random.Generator, person: Person, s: SynthesizeSettings, arti
 
 
 @cache
+def _aligner(scale: float, size: int, align: str) -> Aligner:
+    return Aligner(CropSpec(scale=scale, size=size, centre=size, input_size=size, align=align))
+
+
+@cache
 def _detector() -> Detector:
     return open_detector("full-range")
 
@@ -354,8 +359,7 @@ def _shot(
     facts: dict[str, Any],
     s: SynthesizeSettings,
 ) -> Shot:
-    spec = CropSpec(scale=s.scale, size=s.size, centre=s.size, input_size=s.size)
-    crop = cut(picture, box.box, spec)
+    crop = _aligner(s.scale, s.size, s.align)(picture, box)
     middle = crop[s.size // 4 : -(s.size // 4), s.size // 4 : -(s.size // 4)]
     facts["brightness"] = float(middle.mean() / 255)
     return Shot(crop, box, landmarks, (float(affect[0]), float(affect[1])), expression, facts, picture)

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from toy_bundle import toy_bundle
 
 from mtclar.data.store import decode
 from mtclar.errors import MtclarError
-from mtclar.faces import cut
+from mtclar.faces import CropSpec, Face, Seen, cut, cut_aligned
+from mtclar.faces.mesh import Mesh
 from mtclar.faces.shots import AHEAD
 from mtclar.features import extract as pipeline
 from mtclar.features import predict
-from mtclar.features.extract import extract, identity
+from mtclar.features.extract import _upright_crop, extract, identity
 from mtclar.serving import Bundle
 from mtclar.video import open_video
 
@@ -180,3 +182,13 @@ def test_embeddings_that_16_bits_cannot_hold_are_refused(clip, bundle):
 
     with open_video(clip) as video, pytest.raises(MtclarError, match="16 bits"):
         extract(video, Huge(bundle), EXTRACT)
+
+
+def test_a_model_that_learned_from_aligned_faces_gets_them_aligned_however_the_picture_is_turned() -> None:
+    mesh = Mesh(np.random.default_rng(0).uniform(40, 80, (468, 3)).astype(np.float32), 0.9)
+    picture = np.random.default_rng(1).integers(0, 256, (120, 120, 3)).astype(np.uint8)
+    face, spec = Face(30.0, 30.0, 50.0, 50.0), CropSpec(scale=1.5, input_size=48, size=48, centre=48, align="mesh")
+    seen = Seen(0, face, mesh, turn=90)
+    np.testing.assert_array_equal(_upright_crop(picture, seen, spec), cut_aligned(picture, face, mesh, spec))
+    unsure = Seen(0, face, replace(mesh, presence=0.1), turn=90)
+    np.testing.assert_array_equal(_upright_crop(picture, unsure, spec), unsure.upright(cut(picture, face.box, spec)))

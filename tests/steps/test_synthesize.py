@@ -63,6 +63,11 @@ def test_two_processes_make_the_bytes_that_one_makes(made, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["faces"]
 
 
+def test_a_store_of_aligned_faces_says_so(tmp_path):
+    synthesize.run(FEWER.model_copy(update={"align": "mesh"}), out=tmp_path / "faces")
+    assert FacesStore(tmp_path / "faces").facts["align"] == "mesh"
+
+
 def test_another_seed_makes_other_faces(made, tmp_path):
     other = settings(seed=1, stills=1)
     draw_part(tmp_path, bulk_jobs(other)[0], 0, other, None)
@@ -108,6 +113,7 @@ def test_the_store_holds_every_face_of_the_plan_in_its_order(store):
 
 def test_the_store_carries_a_revision_that_follows_from_settings_code_and_face_model(made, tmp_path):
     facts = json.loads((made / "store.json").read_text())
+    assert "align" not in facts  # cut by the box
     assert facts["data_revision"] == revision_of(facts["made_of"])
     other = facts["made_of"] | {"settings": facts["made_of"]["settings"] | {"seed": 1}}
     assert revision_of(other) != facts["data_revision"]

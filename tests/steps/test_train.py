@@ -97,6 +97,14 @@ def test_the_checkpoint_answers_and_says_where_it_comes_from(trained, data):
     assert np.isfinite(predictor.single(embedding)[0]).all()
 
 
+def test_the_checkpoint_wants_faces_cut_as_those_it_learned_from(data, tmp_path):
+    shutil.copytree(data["faces"], tmp_path / "faces")
+    facts = json.loads((tmp_path / "faces" / "store.json").read_text())
+    (tmp_path / "faces" / "store.json").write_text(json.dumps({**facts, "align": "mesh"}))
+    train.run(SETTINGS.model_copy(update=QUICK), faces=tmp_path / "faces", pairs=data["pairs"], out=tmp_path / "out")
+    assert TorchPredictor.from_checkpoint(tmp_path / "out").crop.align == "mesh"
+
+
 def test_pairs_that_were_drawn_from_other_data_are_refused(data, tmp_path):
     shutil.copytree(data["pairs"], tmp_path / "pairs")
     table = read_table(data["pairs"] / "pairs.parquet", PAIRS)
