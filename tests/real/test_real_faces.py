@@ -1,6 +1,7 @@
 """The model that ships, on real faces that no training has seen.
 
-The clip lies beside the repository, never in it; and where the model that ships is not at hand there is nothing to
+It is compared with what the same anchors give without a model; no number of its own is asserted, so that nothing is
+tuned to this clip. The clip lies beside the repository, never in it; and where the model that ships is not at hand there is nothing to
 judge: both are said as the reason of a skip.
 """
 
@@ -22,12 +23,6 @@ from mtclar.steps import evaluate_real
 
 COUNTS = ("1", "2", "3", "4")
 """Numbers of anchors at which mtclar has to be nearer to the ratings than straight lines."""
-
-PLACED = {"valence": 0.13, "arousal": 0.08}
-"""The most that RMSE may be with the three anchors that lie beside the clip."""
-
-CORRELATION = {"valence": 0.9, "arousal": 0.85}
-"""The least that the correlation may be without any anchor."""
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +64,11 @@ def test_labels_are_nearer_to_the_ratings_than_straight_lines(found, count, dime
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS)
-def test_without_an_anchor_labels_follow_the_ratings(found, dimension):
-    assert found["anchors"]["0"][dimension]["mtclar"]["pcc"] >= CORRELATION[dimension]
+def test_without_an_anchor_labels_rise_with_the_ratings(found, dimension):
+    assert found["anchors"]["0"][dimension]["mtclar"]["pcc"] > 0
 
 
-def test_the_command_of_the_readme_labels_the_clip_nearly_as_the_person_did(real_clips, model, tmp_path):
+def test_the_command_of_the_readme_labels_the_clip_better_than_straight_lines_do(real_clips, model, tmp_path):
     """No argument but video, anchors and where to; the three anchors themselves are not scored."""
     anchors = real_clips / "single_face_anchors.csv"
     command = [
@@ -88,8 +83,11 @@ def test_the_command_of_the_readme_labels_the_clip_nearly_as_the_person_did(real
     subprocess.run([*command, "--out", str(tmp_path)], check=True, capture_output=True)
     table = pd.read_csv(tmp_path / "single_face.va.csv").set_index("frame")
     ratings = pd.read_csv(real_clips / "single_face_labels.csv").set_index("frame")
-    ratings = ratings.drop(index=pd.read_csv(anchors)["frame"])
+    given = pd.read_csv(anchors).set_index("frame")
+    ratings = ratings.drop(index=given.index)
     assert len(ratings) == 13
-    for dimension, most in PLACED.items():
-        error = table.loc[ratings.index, dimension].to_numpy() - ratings[dimension].to_numpy()
-        assert np.sqrt(np.mean(error**2)) <= most
+    times_s = table["time_s"]
+    for dimension in DIMENSIONS:
+        straight = np.interp(times_s[ratings.index], times_s[given.index], given[dimension])
+        errors = [values - ratings[dimension].to_numpy() for values in (table.loc[ratings.index, dimension], straight)]
+        assert np.mean(errors[0] ** 2) < np.mean(errors[1] ** 2)
