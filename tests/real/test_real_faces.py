@@ -1,8 +1,8 @@
 """The model that ships, on real faces that no training has seen.
 
 It is compared with what the same anchors give without a model; no number of its own is asserted, so that nothing is
-tuned to this clip. The clip lies beside the repository, never in it; and where the model that ships is not at hand there is nothing to
-judge: both are said as the reason of a skip.
+tuned to this clip. The clip lies beside the repository, never in it; and where the model that ships is not at hand
+there is nothing to judge: both are said as the reason of a skip.
 """
 
 from __future__ import annotations
