@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 from markupsafe import Markup, escape
 
-COLOURS = {"valence": "#1f6fb4", "arousal": "#c8552b"}
+from mtclar.labelling.drawing import COLOURS
+
 GREY, GRID, INK = "#8796a5", "#e6ebf0", "#4a5a6a"
 SHADES = {"no_face": "#dfe4e9", "out_of_shot": "#eef1f4", "low_quality": "#f6efdc"}
 """Behind frames whose label is not of a face that can be seen well, by status."""

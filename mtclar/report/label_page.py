@@ -1,11 +1,14 @@
-"""The report of one labelled video: its curves with their band, its anchors, faces and shots, and its origin."""
+"""The page of one labelled video: its curves with their prediction interval, anchors, faces, shots, and its origin.
+
+On a screen a script draws them (`assets/labels_*.js`), so that one can zoom, point and choose; on paper, and where
+scripts are off, the same curves stand as drawings.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from markupsafe import Markup
@@ -13,12 +16,45 @@ from markupsafe import Markup
 from mtclar.labelling.baselines import interpolate
 from mtclar.report import page
 from mtclar.report.curves import COLOURS, SHADES, Course, clock, curves, plane
+from mtclar.report.label_data import Columns, Person, Suspect, payload, people_of
 
 _SHOWN_PEOPLE, _SHOWN_SHOTS = 6, 24
 _SAID = {"no_face": "no face", "out_of_shot": "out of the shot", "low_quality": "a face that can hardly be seen"}
-
-Columns = Mapping[str, np.ndarray]
-"""The columns of a labels table (`tables.LABELS`) as arrays, one row per frame and person labelled."""
+_KEYS = {"no_face": "no-face", "out_of_shot": "away", "low_quality": "low"}
+_SCRIPTS = ("uPlot.iife.min.js", "labels_data.js", "labels_charts.js", "labels_page.js")
+_SCREEN = Markup("""<div class="screen" id="view">
+<div class="tools" role="group" aria-label="What is shown">
+<label>Face <select id="who"></select></label>
+<button type="button" id="zoom-in">Zoom in</button><button type="button" id="zoom-out">Zoom out</button>
+<button type="button" id="earlier">Earlier</button><button type="button" id="later">Later</button>
+<button type="button" id="whole">Whole video</button>
+<button type="button" id="before-anchor">Previous anchor</button>
+<button type="button" id="after-anchor">Next anchor</button>
+<label><input type="checkbox" id="straight" checked> Straight lines between the anchors</label>
+</div>
+<p class="note" id="shown" role="status"></p>
+<div id="charts" tabindex="0" role="group" aria-label="Curves of valence and arousal" aria-describedby="keys">
+<div class="chart"><b style="color: var(--valence)">Valence</b></div>
+<div class="chart"><b style="color: var(--arousal)">Arousal</b></div>
+</div>
+<div id="tip" class="tip" hidden aria-hidden="true"></div>
+<div class="seek"><label for="seek">Row</label><input type="range" id="seek" min="0" value="0"></div>
+{legend}
+<p class="note" id="keys">Point at a curve for time and values, click for the face and the row, drag or turn the wheel
+to zoom, double-click for the whole video. Keys on the curves: ← → a row, Page Up and Page Down a second, Home and End
+the first and last row, n and p the next and previous anchor, + and − zoom, 0 the whole video.</p>
+<div class="side"><div id="detail" role="region" aria-label="The row chosen" aria-live="polite"></div>
+<figure><canvas id="plane" role="img"></canvas><figcaption id="plane-words"></figcaption></figure></div>
+<div id="suspects" hidden><h3>Suspect anchors</h3><ul id="suspect-list"></ul></div>
+<h3 id="strip-title">Faces</h3><ol id="strip" aria-labelledby="strip-title"></ol><p class="note" id="strip-words"></p>
+<details id="table"><summary>All rows as a table</summary>
+<div class="tools"><button type="button" id="rows-before">Earlier rows</button>
+<button type="button" id="rows-after">Later rows</button><span id="rows-shown" role="status"></span></div>
+<div class="scroll" tabindex="0" role="region" aria-label="Rows"><table><thead><tr>{head}</tr></thead>
+<tbody id="rows"></tbody></table></div></details>
+</div>
+<noscript><p>Scripts are off, so the curves below can be looked at only.</p></noscript>
+""")
 
 
 def write_label_page(
@@ -31,6 +67,7 @@ def write_label_page(
     shots: Mapping[int, bytes] | None = None,
     notes: Sequence[str] = (),
     card: str | None = None,
+    suspects: Sequence[Suspect] = (),
 ) -> None:
     """Writes the page, whole or not at all.
 
@@ -39,86 +76,78 @@ def write_label_page(
         columns: The labels of one video, in the order of frames for each person.
         facts: The video's side facts, as NAME.va.json holds them.
         pictures: Small pictures of faces, JPEG bytes by frame and track.
-        thumbnails: How many of them to show besides the anchors.
+        thumbnails: How many of them to show on paper besides the anchors.
         shots: Small pictures of the first frame of each shot, JPEG bytes by frame.
         notes: What the reader should know, one sentence each.
         card: Of the model, as Markdown; None if it has none.
+        suspects: Anchors to be looked at again, marked on the curves and listed.
     """
     frames = np.unique(columns["frame"])
-    people = list(_people(columns))
+    people = list(people_of(columns))
     faces = len(np.unique(columns["frame"][np.isin(columns["status"], ("ok", "low_quality"))]))
     count = int((columns["source"] == "anchor").sum())
     start = "labelled without anchors"
     if count or not (columns["source"] == "zero-shot").any():
         start = f"labelled from {count} anchor{'s' if count != 1 else ''}"
     lead = f"{len(frames)} frames over {columns['time_s'].max():.2f} s, a face in {faces} of them, {start}."
-    sections = []
-    for number, (who, rows) in enumerate(people[:_SHOWN_PEOPLE]):
-        course, title = _course(columns, rows), f" of {who}" if len(people) > 1 else ""
-        body = curves(course, f"Valence and arousal{title} over {clock(float(course.time_s[-1]))}")
-        sections.append(page.Section(f"Valence and arousal over time{title}", body + _legend(facts, course, number)))
-        body = _faces(columns, rows, pictures, thumbnails)
-        sections.append(page.Section(f"Faces along the way{title}", body))
-    if len(people) == 1:
-        sections.append(page.Section("In the plane", plane(_course(columns, people[0][1]), "Valence against arousal")))
-    elif len(people) > _SHOWN_PEOPLE:
-        words = f"{len(people) - _SHOWN_PEOPLE} more are in the table of labels only."
-        sections.append(page.Section("Other people", page.text(words)))
-    if shots and len(shots) > 1:
-        sections.append(page.Section("Shots", _shots(columns, shots)))
-    header = ["", "lowest", "mean", "highest", "spread", "mean half band"]
-    sections.append(page.Section("Numbers", page.rows_table(header, _numbers(columns, people))))
+    sections = [page.Section("Valence and arousal over time", _curves(columns, people, facts, pictures, thumbnails))]
     if notes:
         sections.append(page.Section("Worth knowing", page.listed(notes)))
-    sections.append(page.Section("Where this comes from", page.rows_table(["", " "], _origin(facts))))
-    footer = f"mtclar {facts['tool_version']}"
-    page.write_page(path, f"Labels of {facts['video']}", sections, lead=lead, footer=footer, card=card)
+    if shots and len(shots) > 1:
+        sections.append(page.Section("Shots", _shots(columns, shots)))
+    header = ["", "lowest", "mean", "highest", "standard deviation", f"mean half of the {_interval(facts)}"]
+    sections.append(page.Section("Numbers", page.rows_table(header, _numbers(columns, people))))
+    sections.append(page.Section("Where this comes from", page.facts_list(_origin(facts))))
+    given = payload(columns, people, pictures, coverage=_coverage(facts), suspects=suspects)
+    sections[0] = page.Section(sections[0].title, sections[0].body + page.data_block("labels", given))
+    page.write_page(
+        path,
+        f"Labels of {facts['video']}",
+        sections,
+        lead=lead,
+        footer=f"mtclar {facts['tool_version']}",
+        card=card,
+        styles=("uPlot.min.css", "labels.css"),
+        scripts=_SCRIPTS,
+        licences={"Charts: uPlot 1.6.32, MIT licence": "uPlot.LICENSE"},
+    )
 
 
-def write_index(
-    path: Path,
-    rows: Sequence[Mapping[str, Any]],
-    failed: Collection[str],
-    tool_version: str,
-    card: str | None = None,
-) -> None:
-    """Writes the page that leads to the reports of several videos.
-
-    Args:
-        path: Where to, in the folder of the reports.
-        rows: Per video: its name, where its report lies below that folder, frames, faces, anchors and confidence.
-        failed: One sentence for every video that could not be labelled.
-        tool_version: Of mtclar.
-        card: Of the model, as Markdown; None if it has none.
-    """
-    names = ["frames", "faces", "anchors", "confidence"]
-    cells = [
-        [*(row[name] for name in names), Markup('<a href="{}">{}</a>').format(quote(row["page"]), row["video"])]
-        for row in rows
-    ]
-    table = page.rows_table(["video", *names], [[*cell[-1:], *cell[:-1]] for cell in cells])
-    sections = [page.Section("Labelled", table)]
-    if failed:
-        sections.append(page.Section("Not labelled", page.listed(failed)))
-    lead = f"{len(rows)} of {len(rows) + len(failed)} videos labelled."
-    if without := sum(not row["anchors"] for row in rows):
-        lead += f" Without anchors: {'all' if without == len(rows) else without}."
-    page.write_page(path, "Labelled videos", sections, lead=lead, footer=f"mtclar {tool_version}", card=card)
+def _coverage(facts: Mapping[str, Any]) -> float | None:
+    return (facts.get("band") or {}).get("coverage")
 
 
-def _people(columns: Columns) -> Iterator[tuple[str, np.ndarray]]:
-    """Who is labelled, and the rows of each in the order of time: one person, unless frames have several rows."""
-    rows = np.arange(len(columns["frame"]))
-    if len(np.unique(columns["frame"])) == len(rows):
-        yield "", rows[np.argsort(columns["frame"], kind="stable")]
-        return
-    names = [
-        str(person) if isinstance(person, str) and person else f"track {track}"
-        for person, track in zip(columns["person_id"], columns["track_id"], strict=True)
-    ]
-    for name in dict.fromkeys(names):
-        own = np.array([k for k, other in enumerate(names) if other == name])
-        yield name, own[np.argsort(columns["frame"][own], kind="stable")]
+def _interval(facts: Mapping[str, Any]) -> str:
+    """What the interval is called, with its coverage."""
+    coverage = _coverage(facts)
+    return "prediction interval" if coverage is None else f"{100 * coverage:.0f} % prediction interval"
+
+
+def _curves(
+    columns: Columns,
+    people: Sequence[Person],
+    facts: Mapping[str, Any],
+    pictures: Mapping[tuple[int, int], bytes],
+    thumbnails: int,
+) -> Markup:
+    """What the script fills on a screen, and the drawings for paper."""
+    interval = _interval(facts)
+    head = ["frame", "time (s)", "valence", interval, "arousal", interval, "confidence"]
+    head += ["label from", "picture", "track", "shot"]
+    cells = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in head)
+    courses = [_course(columns, person.rows) for person in people[:_SHOWN_PEOPLE]]
+    screen = _SCREEN.format(head=cells, legend=_legend(facts, courses, screen=True))
+    paper = _legend(facts, courses, screen=False)
+    for person, course in zip(people, courses, strict=False):
+        title = f" of {person.name}" if person.name else ""
+        paper += Markup("<h3>{}</h3>").format(f"Valence and arousal over time{title}")
+        paper += curves(course, f"Valence and arousal{title} over {clock(float(course.time_s[-1]))}")
+        paper += _faces(columns, person.rows, pictures, thumbnails)
+    if len(people) == 1:
+        paper += Markup("<h3>Circumplex</h3>") + plane(courses[0], "Valence against arousal")
+    elif len(people) > _SHOWN_PEOPLE:
+        paper += page.text(f"{len(people) - _SHOWN_PEOPLE} more people are in the table of labels only.")
+    return screen + Markup('<div class="paper">{}</div>').format(paper)
 
 
 def _course(columns: Columns, rows: np.ndarray) -> Course:
@@ -131,22 +160,27 @@ def _course(columns: Columns, rows: np.ndarray) -> Course:
     return Course(time_s, values, pair("_lo"), pair("_hi"), anchor, status, shot, straight)
 
 
-def _legend(facts: Mapping[str, Any], course: Course, number: int) -> Markup:
-    """What the marks mean, below the first chart."""
-    if number:
-        return Markup("")
-    band = facts.get("band") or {}
+def _legend(facts: Mapping[str, Any], courses: Sequence[Course], *, screen: bool) -> Markup:
+    """What the marks mean."""
     words = "Line: the label."
-    if course.straight is not None:
+    if any(course.straight is not None for course in courses):
         words += " Dots: anchors. Dotted: straight lines between the anchors, the baseline to beat."
-    if band.get("coverage"):
-        words += f" Band: as wide as held {band['coverage']:.0%} of the true labels of people the model had not seen."
-    shaded = [_SAID[name] for name in SHADES if (course.status == name).any()]
-    if shaded:
-        words += f" Shaded: {', '.join(shaded)}."
-    if (np.diff(course.shot) != 0).any():
-        words += " Dashed: cuts."
-    return page.text(words)
+    if coverage := _coverage(facts):
+        share = f"{100 * coverage:.0f} %"
+        words += f" Band: the {_interval(facts)}, as wide as held {share} of the true labels of people not seen before."
+    legend = Markup('<p class="note">{}').format(words)
+    shaded = [name for name in SHADES if any((course.status == name).any() for course in courses)]
+    if shaded and screen:
+        keys = (
+            Markup('<span class="key" style="background: var(--{})"></span> {}').format(_KEYS[k], _SAID[k])
+            for k in shaded
+        )
+        legend += Markup(" Shaded: {}.").format(Markup(", ").join(keys))
+    elif shaded:
+        legend += f" Shaded: {', '.join(_SAID[name] for name in shaded)}."
+    if any((np.diff(course.shot) != 0).any() for course in courses):
+        legend += " Dashed upright lines: cuts from shot to shot."
+    return legend + Markup("</p>")
 
 
 def _faces(columns: Columns, rows: np.ndarray, pictures: Mapping[tuple[int, int], bytes], count: int) -> Markup:
@@ -214,10 +248,11 @@ def _shots(columns: Columns, shots: Mapping[int, bytes]) -> Markup:
     return shown
 
 
-def _numbers(columns: Columns, people: Sequence[tuple[str, np.ndarray]]) -> list[list[Any]]:
-    """Range, mean and mean half of the band of what was labelled."""
+def _numbers(columns: Columns, people: Sequence[Person]) -> list[list[Any]]:
+    """Range, mean and mean half of the prediction interval of what was labelled."""
     found = []
-    for who, rows in people[:_SHOWN_PEOPLE]:
+    for person in people[:_SHOWN_PEOPLE]:
+        rows = person.rows
         for name in COLOURS:
             values = columns[name][rows].astype(float)
             half = (columns[f"{name}_hi"][rows].astype(float) - columns[f"{name}_lo"][rows].astype(float)) / 2
@@ -225,16 +260,16 @@ def _numbers(columns: Columns, people: Sequence[tuple[str, np.ndarray]]) -> list
             values = values[np.isfinite(values)]
             known = [values.min(), values.mean(), values.max(), values.std()] if len(values) else [np.nan] * 4
             mean_half = half.mean() if len(half) else np.nan
-            found.append([f"{name} of {who}" if len(people) > 1 else name, *map(float, known), float(mean_half)])
+            found.append([f"{name} of {person.name}" if person.name else name, *map(float, known), float(mean_half)])
     return found
 
 
-def _origin(facts: Mapping[str, Any]) -> list[list[Any]]:
+def _origin(facts: Mapping[str, Any]) -> dict[str, Any]:
     model = facts["model"]
     rate = "no rate stated" if facts["nominal_fps"] is None else f"{facts['nominal_fps']:.3f} fps stated"
     pace = "variable" if facts["is_vfr"] else "constant"
     turned = f", turned by {facts['rotation']}°" if facts["rotation"] else ""
-    rows = {
+    return {
         "Video": facts["video"],
         "Picture": f"{facts['width']} × {facts['height']}{turned}, {facts['codec']}, {rate}, {pace} frame rate",
         "Video sha256": facts["sha256"],
@@ -244,4 +279,3 @@ def _origin(facts: Mapping[str, Any]) -> list[list[Any]]:
         "Anchors": f"{facts['anchors_file']} ({len(facts['anchors'])} frames)" if facts["anchors_file"] else "none",
         "Values": "valence and arousal in [-1, 1]; no value where there is no face",
     }
-    return [[name, value] for name, value in rows.items()]

@@ -7,12 +7,14 @@ Example:
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -25,32 +27,25 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+_ASSETS = Path(__file__).parent / "assets"
 _PAGE = jinja2.Template(
     """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
 <title>{{ title }}</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #1c2733; margin: 0 auto; max-width: 68rem; padding: 1.5rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .3rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-p.lead { color: #4a5a6a; margin-top: 0 } svg { max-width: 100%; height: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 }
-table { display: block; overflow-x: auto }
-th, td { padding: .25rem .7rem; white-space: nowrap; border-bottom: 1px solid #dde4ea; text-align: right }
-th:first-child, td:first-child { text-align: left } thead th { border-bottom: 2px solid #8796a5; text-align: right }
-figure { display: inline-block; margin: 0 .5rem .5rem 0; vertical-align: top }
-figure img { display: block; border-radius: 4px } figcaption { font-size: .8rem; color: #4a5a6a; white-space: pre-line }
-footer { margin-top: 3rem; border-top: 1px solid #dde4ea; padding-top: .5rem; font-size: .8rem; color: #4a5a6a }
-details h1, details h2, details h3 { font-size: 1rem; margin: 1.2rem 0 .3rem } summary { cursor: pointer }
-pre { overflow-x: auto }
-</style></head><body>
+{% for style in styles %}{{ style }}{% endfor %}</style></head><body>
+<main>
 <h1>{{ title }}</h1>{% if lead %}<p class="lead">{{ lead }}</p>{% endif %}
 {% for section in sections %}<section><h2>{{ section.title }}</h2>
 {{ section.body }}
 </section>
-{% endfor %}<footer>{{ footer }}{% if card %}
+{% endfor %}</main><footer>{{ footer }}{% if card %}
 <details><summary>Model card</summary>
-{{ card }}</details>{% endif %}</footer>
-</body></html>
+{{ card }}</details>{% endif %}{% for name, words in licences %}
+<details><summary>{{ name }}</summary><pre>{{ words }}</pre></details>{% endfor %}</footer>
+{% for script in scripts %}<script>{{ script }}</script>
+{% endfor %}</body></html>
 """,
     autoescape=True,
 )
@@ -65,13 +60,61 @@ class Section:
 
 
 def write_page(
-    path: Path, title: str, sections: Sequence[Section], *, lead: str = "", footer: str = "", card: str | None = None
+    path: Path,
+    title: str,
+    sections: Sequence[Section],
+    *,
+    lead: str = "",
+    footer: str = "",
+    card: str | None = None,
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+    licences: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the page, whole or not at all; a model's `card`, Markdown, is folded up below the footer."""
-    shown = None if card is None else markdown(card)
-    page = _PAGE.render(title=title, lead=lead, sections=sections, footer=footer, card=shown)
+    """Writes the page, whole or not at all.
+
+    The page's own policy (W3C Content Security Policy) allows no request to any place and no script but those that are
+    written here, so that text which came from outside cannot act even where it were not escaped.
+
+    Args:
+        path: Where to.
+        title: In plain text.
+        sections: In their order.
+        lead: One sentence below the title.
+        footer: At the end.
+        card: Of a model, as Markdown; folded up below the footer.
+        styles: Names of style sheets of `assets/` besides page.css.
+        scripts: Names of scripts of `assets/`, in the order in which they run, after all of the page is there.
+        licences: What is carried from others: the file of `assets/` that holds its licence, by its name.
+    """
+    code = [_asset(name) for name in scripts]
+    hashes = [base64.b64encode(hashlib.sha256(words.encode()).digest()).decode() for words in code]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes) or "'none'"
+    page = _PAGE.render(
+        title=title,
+        lead=lead,
+        sections=sections,
+        footer=footer,
+        card=None if card is None else markdown(card),
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'",
+        styles=[Markup(_asset(name)) for name in ("page.css", *styles)],  # noqa: S704 - our own files
+        scripts=[Markup(words) for words in code],  # noqa: S704 - our own files
+        licences=[(name, _asset(file)) for name, file in (licences or {}).items()],
+    )
     with whole_file(path) as partial:
-        partial.write_text(page, encoding="utf-8")
+        partial.write_text(page, encoding="utf-8", newline="")
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def data_block(identifier: str, content: Mapping[str, Any]) -> Markup:
+    """JSON for a script to read: nothing in it can end its element or begin another."""
+    words = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&\u2028\u2029":
+        words = words.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup('<script type="application/json" id="{}">{}</script>').format(identifier, Markup(words))  # noqa: S704
 
 
 def text(words: str) -> Markup:
@@ -120,12 +163,19 @@ def rows_table(header: Iterable[object], rows: Iterable[Iterable[object]], digit
             return escape("–" if np.isnan(value) else f"{value:.{digits}f}")
         return escape("–" if value is None else value)
 
-    head = Markup("").join(Markup("<th>{}</th>").format(name) for name in header)
+    head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in header)
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(Markup("").join(Markup("<td>{}</td>").format(cell(value)) for value in row))
         for row in rows
     )
-    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
+    table = Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(head, body)
+    return Markup('<div class="scroll" tabindex="0">{}</div>').format(table)
+
+
+def facts_list(facts: Mapping[str, object]) -> Markup:
+    """Names and values one below the other, however long a value is: it is broken where the page ends."""
+    rows = Markup("").join(Markup("<dt>{}</dt><dd>{}</dd>").format(name, value) for name, value in facts.items())
+    return Markup('<dl class="facts">{}</dl>').format(rows)
 
 
 def picture(rgb: np.ndarray, caption: str = "", width: int = 96) -> Markup:

@@ -15,7 +15,7 @@ from mtclar.data.tables import LABELS
 from mtclar.features import Features
 from mtclar.features.extract import Predictor
 from mtclar.labelling.labels import SOURCES, STATUSES
-from mtclar.report.label_page import Columns
+from mtclar.report.label_data import Columns
 from mtclar.settings import LabelSettings
 
 SCHEMA_VERSION = 1

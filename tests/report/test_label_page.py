@@ -1,3 +1,6 @@
+import base64
+import hashlib
+import json
 import re
 
 import numpy as np
@@ -6,7 +9,9 @@ import pytest
 
 from mtclar.data.store import encode
 from mtclar.data.tables import LABELS
-from mtclar.report.label_page import choose, write_index, write_label_page
+from mtclar.report.index_page import write_index
+from mtclar.report.label_data import MAX_PICTURES, Suspect
+from mtclar.report.label_page import choose, write_label_page
 
 FACTS = {
     "video": "clip.mp4",
@@ -62,12 +67,20 @@ def test_a_page_without_anchors_says_so_and_has_no_straight_lines(tmp_path):
     table["source"] = table["source"].replace({"anchor": "zero-shot", "model": "zero-shot"})
     html = write(tmp_path, table)
     assert "a face in 50 of them, labelled without anchors." in html
-    assert "straight lines" not in html
+    assert "the baseline to beat" not in html
 
 
 def test_the_index_says_how_many_videos_had_no_anchors(tmp_path):
     rows = [
-        {"video": name, "page": f"{name}.html", "frames": 3, "faces": 2, "anchors": count, "confidence": 0.5}
+        {
+            "video": name,
+            "page": f"{name}.html",
+            "frames": 3,
+            "faces": 2,
+            "anchors": count,
+            "confidence": 0.5,
+            "notes": 0,
+        }
         for name, count in (("a", 0), ("b", 2))
     ]
     write_index(tmp_path / "index.html", rows, [], "0.1.0")
@@ -77,8 +90,9 @@ def test_the_index_says_how_many_videos_had_no_anchors(tmp_path):
 def test_the_page_asks_nothing_of_the_network(tmp_path):
     html = write(tmp_path)
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']+""", html)
-    assert "<script" not in html
     assert "url(http" not in html
+    policy = re.search(r'Content-Security-Policy" content="(.*?)"', html)[1]
+    assert policy.startswith("default-src &#39;none&#39;; img-src data:;")
 
 
 def test_both_anchors_and_some_other_frames_are_shown_with_their_values(tmp_path):
@@ -94,9 +108,9 @@ def test_model_hashes_notes_and_rotation_stand_in_it(tmp_path):
         assert words in html
 
 
-def test_a_long_video_does_not_make_a_large_page(tmp_path):
+def test_the_page_of_a_long_video_grows_by_its_packed_rows_alone(tmp_path):
     write(tmp_path, labels(60_000))
-    assert (tmp_path / "clip.html").stat().st_size < 2_000_000
+    assert (tmp_path / "clip.html").stat().st_size < 1_000_000 + 60 * 60_000
 
 
 def test_a_video_of_one_frame_without_band_has_a_page(tmp_path):
@@ -105,7 +119,15 @@ def test_a_video_of_one_frame_without_band_has_a_page(tmp_path):
 
 
 def test_the_index_leads_to_every_report_and_lists_what_failed(tmp_path):
-    row = {"video": "mon/a b", "page": "mon/a b.html", "frames": 3, "faces": 2, "anchors": 1, "confidence": 0.5}
+    row = {
+        "video": "mon/a b",
+        "page": "mon/a b.html",
+        "frames": 3,
+        "faces": 2,
+        "anchors": 1,
+        "confidence": 0.5,
+        "notes": 2,
+    }
     write_index(tmp_path / "index.html", [row], ["c.mp4: the file is <empty>."], "0.1.0")
     html = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert '<a href="mon/a%20b.html">mon/a b</a>' in html
@@ -146,7 +168,7 @@ def test_everybody_who_is_labelled_has_curves_pictures_and_numbers_of_their_own(
     )
     html = (tmp_path / "clip.html").read_text(encoding="utf-8")
     for who in ("Ada &lt;b&gt;", "track 1"):
-        assert f"Valence and arousal over time of {who}" in html
+        assert f"<h3>Valence and arousal over time of {who}</h3>" in html
         assert f"valence of {who}" in html
     assert "Ada <b>" not in html
     assert "60 frames over 2.36 s, a face in 60 of them, labelled from 0 anchors." in html
@@ -155,7 +177,7 @@ def test_everybody_who_is_labelled_has_curves_pictures_and_numbers_of_their_own(
         "3 · 0.12 s", "35 · 1.40 s", "3 · 0.12 s", "shot 0 · 0.00 s", "shot 1 · 1.20 s",
     ]  # fmt: skip
     assert captions[-1].endswith("track 2")
-    assert "Dashed: cuts." in html
+    assert "cuts from shot to shot" in html
 
 
 def test_frames_without_the_subject_are_shaded_and_explained(tmp_path):
@@ -163,3 +185,60 @@ def test_frames_without_the_subject_are_shaded_and_explained(tmp_path):
     table.loc[20:29, "status"] = "out_of_shot"
     table.loc[30:32, "status"] = "low_quality"
     assert "Shaded: out of the shot, a face that can hardly be seen." in write(tmp_path, table)
+
+
+def test_the_page_of_two_minutes_is_smaller_than_two_megabytes(tmp_path):
+    table, pixels = labels(3000), np.random.default_rng(0).integers(0, 255, (24, 24, 3)).astype(np.uint8)
+    faces = {(frame, 0): encode(pixels.repeat(4, 0).repeat(4, 1), 80) for frame in range(0, 3000, 25)}
+    columns = {name: table[name].to_numpy() for name in LABELS.names}
+    write_label_page(tmp_path / "clip.html", columns, FACTS, faces, thumbnails=16)
+    assert len(next(iter(faces.values()))) > 2500
+    assert (tmp_path / "clip.html").stat().st_size < 2_000_000
+
+
+def given(html: str) -> dict:
+    """What the page hands to its script."""
+    return json.loads(re.search(r'<script type="application/json" id="labels">(.*?)</script>', html, re.DOTALL)[1])
+
+
+def test_the_script_is_given_every_row_as_it_is(tmp_path):
+    table = labels()
+    data = given(write(tmp_path, table))
+    packed = {name: base64.b64decode(text) for name, text in data["columns"].items()}
+    assert np.array_equal(np.frombuffer(packed["time_s"], "<f8"), table["time_s"])
+    assert np.array_equal(np.frombuffer(packed["frame"], "<i4"), table["frame"])
+    assert [data["statuses"][k] for k in packed["status"]] == table["status"].tolist()
+    steps = np.frombuffer(packed["valence_lo"], "<i2").astype(float)
+    steps[steps == data["unknown"]] = np.nan
+    assert np.allclose(steps / data["fine"], np.clip(table["valence_lo"], -1, 1), atol=2e-5, equal_nan=True)
+
+
+def test_of_many_pictures_those_of_the_anchors_stay_and_the_page_says_how_many_are_left_out(tmp_path):
+    table = labels(60_000)
+    faces = {(frame, 0): b"face" for frame in range(1, 60_000, 25)}
+    columns = {name: table[name].to_numpy() for name in LABELS.names}
+    write_label_page(tmp_path / "clip.html", columns, FACTS, faces, thumbnails=8)
+    data = given((tmp_path / "clip.html").read_text(encoding="utf-8"))
+    shown = {frame for frame, _, _ in data["pictures"]}
+    assert {1, 51} <= shown  # the nearest to the anchors 5 and 40
+    assert len(shown) <= MAX_PICTURES + 2
+    assert data["pictures_left_out"] == 2400 - len(shown)
+
+
+def test_suspects_and_words_from_outside_cannot_end_the_scripts_data(tmp_path):
+    hostile = "</script><script>alert(1)</script> \u2028"
+    html = write(tmp_path, suspects=[Suspect(5, hostile, 0)])
+    assert hostile not in html
+    assert given(html)["suspects"] == [{"frame": 5, "track": 0, "reason": hostile}]
+
+
+def test_the_prediction_interval_is_called_so_with_its_coverage(tmp_path):
+    html = write(tmp_path)
+    assert "Band: the 90 % prediction interval, as wide as held 90 % of the true labels" in html
+
+
+def test_the_chart_library_is_the_released_file_with_its_licence(repository, tmp_path):
+    assets = repository / "mtclar" / "report" / "assets"
+    digest = hashlib.sha256((assets / "uPlot.iife.min.js").read_bytes()).hexdigest()
+    assert digest == "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f"  # uPlot 1.6.32 as published
+    assert "Copyright (c) 2022 Leon Sorokin" in write(tmp_path)
