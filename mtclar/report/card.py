@@ -69,8 +69,13 @@ mtclar evaluate --params recipes/shipped.yaml --faces build/synthetic --pairs bu
   --out build/evaluate
 mtclar export --params recipes/shipped.yaml --checkpoint build/train --faces build/synthetic \\
   --evaluation build/evaluate --out build/export
-mtclar evaluate --params recipes/shipped.yaml --real CLIPS --model build/export --out build/real
-mtclar models ship --bundle build/export --evaluation build/evaluate --real build/real --out build/ship
+```
+
+Calibrated and judged on long clips of other people as the head of recipes/shipped.yaml says, then
+
+```
+mtclar evaluate --params recipes/shipped.yaml --real CLIPS --model build/final --out build/real
+mtclar models ship --bundle build/final --evaluation build/judged --real build/real --out build/ship
 ```"""
 
 
