@@ -19,6 +19,7 @@ import typer
 from mtclar import __version__
 from mtclar.cli_models import models, promote
 from mtclar.cli_pipeline import pipeline
+from mtclar.cli_videos import add_to as add_videos
 from mtclar.errors import MtclarError, PartialFailureError
 from mtclar.remote import local_folder, shown, written_folder
 from mtclar.storage import join
@@ -699,6 +700,9 @@ def label(
             progress=progress,
         )
     _say(quiet, result)
+
+
+add_videos(app, _progress, _partly)
 
 
 @app.command()

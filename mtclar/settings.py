@@ -287,6 +287,19 @@ class LabelSettings(Section):
     thumbnails: Positive
 
 
+class CheckSettings(Section):
+    """`mtclar check`: how closely a video is looked at before it is worked on."""
+
+    frames: Positive
+    timed_frames: Positive
+
+
+class NormaliseSettings(Section):
+    """`mtclar normalise`: how copies are encoded."""
+
+    crf: Annotated[int, Field(ge=0, le=51)]
+
+
 Quantity = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", coerce_numbers_to_str=True)]
 
 
@@ -326,6 +339,8 @@ class Settings(Section):
     promote: PromoteSettings
     extract: ExtractSettings
     label: LabelSettings
+    check: CheckSettings
+    normalise: NormaliseSettings
     pipeline: PipelineSettings
 
 

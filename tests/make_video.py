@@ -195,3 +195,25 @@ def write_streams(
         for stream in made:
             container.mux(stream.encode(None))
     return path
+
+
+def with_audio(path: Path, out: Path, codec: str = "aac", seconds: float = 2.0) -> Path:
+    """Copies the video stream of `path` into `out` beside a tone of 440 Hz."""
+    rate, at_once = 48_000, 1024
+    with av.open(str(path)) as source, av.open(str(out), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        tone = target.add_stream(codec, rate=rate)
+        layout, form = "mono", "fltp" if codec == "aac" else "s16"
+        tone.codec_context.layout, tone.codec_context.format = layout, form
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+        for start in range(0, int(seconds * rate), at_once):
+            wave = 0.1 * np.sin(2 * np.pi * 440 * np.arange(start, start + at_once) / rate)
+            samples = wave.astype(np.float32) if form == "fltp" else (wave * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples[None], format=form, layout=layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+            target.mux(tone.encode(frame))
+        target.mux(tone.encode(None))
+    return out

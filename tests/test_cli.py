@@ -23,6 +23,8 @@ VERBS = [
     "promote",
     "extract",
     "label",
+    "check",
+    "normalise",
 ]
 PARTS = [f"pipeline {name}" for name in ("compile", "run", "submit")]
 PARTS += [f"models {name}" for name in ("list", "show", "compare", "promote", "rollback", "history", "path", "ship")]

@@ -195,3 +195,9 @@ def _unlike(a: Small, b: Small) -> float:
     if middle.std() < EVEN or y.std() < EVEN:
         return 1.0
     return 1.0 - float(cv2.matchTemplate(y, middle, cv2.TM_CCOEFF_NORMED).max())
+
+
+def alike(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
+    """Whether two pictures, however far apart, may be of one shot, by the measure that tells the ends of a dissolve."""
+    one, other = _scaled(a), _scaled(b)
+    return _difference(one, other) < BLEND_LEAST or _unlike(one, other) < BLEND_UNLIKE

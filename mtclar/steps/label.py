@@ -16,7 +16,7 @@ from mtclar.data.out_folder import Contents
 from mtclar.data.out_s3 import open_out
 from mtclar.features.extract import Predictor
 from mtclar.progress import Progress, silent
-from mtclar.report.index_page import write_index
+from mtclar.report.folder_page import write_index
 from mtclar.settings import ExtractSettings, LabelSettings, RegisterSettings
 from mtclar.steps.label_files import SCHEMA_VERSION, model_facts, write_json
 from mtclar.steps.label_video import ZERO_SHOT, Labelling, VideoResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ import numpy as np
 from mtclar.errors import MtclarError
 from mtclar.video.clock import Clock, descents, read_packets
 from mtclar.video.display import Display
-from mtclar.video.frames import Frame, Intervals, Video, VideoFacts
+from mtclar.video.frames import Frame, Intervals, Video, VideoFacts, spread
 from mtclar.video.stamps import END_GAP_S, mend
 from mtclar.video.streams import choose, ends_early, packets_of
 
 # A playlist dressed up as a video must not make us fetch anything.
 _OPTIONS = {"protocol_whitelist": "file"}
 _MAX_STATED_FPS = 1000.0
+_SHORT = 8
+"""Of a video with fewer frames than so many times those asked for, all are decoded."""
 _MPEG_CLOCK = 1 << 33
 _UNSUPPORTED = (av.error.PatchWelcomeError, av.error.NotImplementedError, av.error.ExperimentalError)
 
@@ -64,11 +66,11 @@ class ContainerVideo(Video):
         self._vary: bool | None = None
         self._whole = True
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
         return [self.path]
 
     @property
-    def facts(self) -> VideoFacts:
+    def outline(self) -> VideoFacts:
         clock, first = self._clock, self._first
         start = clock.pts[0] if len(clock.pts) else None
         complete = self._times is not None
@@ -84,7 +86,7 @@ class ContainerVideo(Video):
             is_vfr=self._vary if complete else None,
             n_frames=len(self._times) if self._times is not None else None,
             codec=self._codec,
-            sha256=self.sha256,
+            sha256="",
             warnings=self.warnings,
             sar=f"{first.sar.numerator}/{first.sar.denominator}",
             media_offset_s=0.0 if start is None else self._offset_s(float(start)),
@@ -172,6 +174,37 @@ class ContainerVideo(Video):
                 yield Frame(seen.count - 1, round(stamp), times[-1], image)
             self._check_count(clock, seen.count, odd)
         self._vary, self._times = seen.vary, np.array(times)
+
+    def sampled(self, count: int) -> Iterator[Frame]:
+        clock, n = self._clock, len(self._clock.pts)
+        found = 0
+        if clock.own and n > _SHORT * count:
+            with _open(self.path) as container:
+                for frame in self._key_frames(container, [clock.pts[index] for index in spread(n, count)]):
+                    found += 1
+                    yield frame
+        if not found:  # a short file, or one that can only be read from its start
+            some = set(spread(n, count))
+            yield from (frame for frame in self._read() if frame.index in some)
+
+    def _key_frames(self, container: Any, wanted: Sequence[float]) -> Iterator[Frame]:
+        """The key frames before wanted time stamps, each once; nothing more once the file cannot be entered."""
+        clock, last = self._clock, -1
+        stream = container.streams[self._stream]
+        stream.codec_context.skip_frame = "NONKEY"
+        display = Display(self.path.name, self._warn, self._first.size)
+        for stamp in wanted:
+            try:
+                container.seek(round(stamp), stream=stream, backward=True)
+                decoded = next(container.decode(stream), None)
+            except av.error.FFmpegError:
+                return
+            if decoded is None or decoded.pts is None:
+                continue
+            index = max(0, int(np.searchsorted(clock.pts, decoded.pts, side="right")) - 1)
+            if index > last:
+                last, time_s = index, float((decoded.pts - clock.pts[0]) * self._tick_s)
+                yield Frame(index, decoded.pts, time_s, display.show(decoded, self._sar(stream), index))
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
         """The decoder's frames in presentation order, as far as the file can be read.

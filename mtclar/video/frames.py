@@ -6,7 +6,7 @@ import functools
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -110,6 +110,11 @@ class Intervals:
         return self._low is not None and self._high - self._low > 1 + 0.01 * self._low
 
 
+def spread(n: int, count: int) -> list[int]:
+    """`count` of n positions, evenly spaced from the first to the last; all of them if they are no more."""
+    return np.unique(np.linspace(0, n - 1, num=min(n, count)).round().astype(int)).tolist() if n else []
+
+
 class Video(ABC):
     """Frames of one video. It can be read more than once; each pass decodes anew and holds one frame at a time.
 
@@ -170,21 +175,36 @@ class Video(ABC):
     def sha256(self) -> str:
         """Of the file, or of all pictures of a folder in order; read on the first use."""
         digest = hashlib.sha256()
-        for path in self._files():
+        for path in self.files():
             with path.open("rb") as file:
                 while block := file.read(1 << 20):
                     digest.update(block)
         return digest.hexdigest()
 
     @property
-    @abstractmethod
     def facts(self) -> VideoFacts:
         """What is known by now; complete after one pass to the end."""
+        return replace(self.outline, sha256=self.sha256)
+
+    @property
+    @abstractmethod
+    def outline(self) -> VideoFacts:
+        """As `facts`, but without the sha256, for which the whole file would have to be read."""
+
+    @abstractmethod
+    def sampled(self, count: int) -> Iterator[Frame]:
+        """About so many frames, spread over the video, in their order; quick where the file can be entered anywhere.
+
+        Of a long file they are the key frames before evenly spaced times, each once, so they may be fewer.
+
+        Raises:
+            MtclarError: The file cannot be read.
+        """
 
     @abstractmethod
     def _read(self) -> Iterator[Frame]:
         """One pass over the frames, as a generator."""
 
     @abstractmethod
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
         """The files the video consists of, in order."""

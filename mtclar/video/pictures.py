@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 from mtclar.data.store import decode
 from mtclar.errors import MtclarError
 from mtclar.video.display import fitted
-from mtclar.video.frames import Frame, Video, VideoFacts
+from mtclar.video.frames import Frame, Video, VideoFacts, spread
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -83,7 +83,7 @@ class PictureVideo(Video):
         self.expected_frames = len(self._pictures)
         self._first_shape = self._picture(0).shape
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
         return self._pictures
 
     def _picture(self, index: int) -> np.ndarray:
@@ -94,7 +94,7 @@ class PictureVideo(Video):
             raise MtclarError(f"{path}: the picture cannot be read ({error.strerror}).") from error
 
     @property
-    def facts(self) -> VideoFacts:
+    def outline(self) -> VideoFacts:
         return VideoFacts(
             width=self._first_shape[1],
             height=self._first_shape[0],
@@ -106,7 +106,7 @@ class PictureVideo(Video):
             is_vfr=len(set(np.diff(self._pts).tolist())) > 1,
             n_frames=len(self._pts),
             codec=self._pictures[0].suffix.lower().lstrip("."),
-            sha256=self.sha256,
+            sha256="",
             warnings=self.warnings,
             matrix="rgb",
             range="full",
@@ -116,9 +116,15 @@ class PictureVideo(Video):
         return np.array(self._pts) / self._fps
 
     def _read(self) -> Iterator[Frame]:
+        yield from self._frames(range(len(self._pts)))
+
+    def sampled(self, count: int) -> Iterator[Frame]:
+        yield from self._frames(spread(len(self._pts), count))
+
+    def _frames(self, some: Iterable[int]) -> Iterator[Frame]:
         size = (self._first_shape[1], self._first_shape[0])
-        for index, pts in enumerate(self._pts):
-            image = self._picture(index)
+        for index in some:
+            pts, image = self._pts[index], self._picture(index)
             if image.shape != self._first_shape:
                 self._warn(
                     f"{self.path.name}: not all pictures have the size of the first, {size[0]}x{size[1]}; the others "

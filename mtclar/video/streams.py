@@ -158,3 +158,23 @@ def _objects(file: BinaryIO, size: int) -> Iterator[int]:
             return
         at += length
         yield at
+
+
+def described(path: Path) -> tuple[str, ...]:
+    """What streams a file holds, such as `video h264 1920x1080` and `audio aac 48000 Hz`, in their order.
+
+    Raises:
+        OSError: The file cannot be opened.
+    """
+    said = []
+    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+        for stream in container.streams:
+            context: Any = stream.codec_context
+            more = ""
+            if context is not None and stream.type == "video":
+                more = f" {context.width}x{context.height}"
+            elif context is not None and stream.type == "audio":
+                more = f" {context.sample_rate} Hz"
+            codec = context.name if context is not None else "unknown codec"
+            said.append(f"{stream.type} {codec}{more}")
+    return tuple(said)

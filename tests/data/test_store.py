@@ -91,7 +91,12 @@ def made_store(tmp_path_factory) -> Path:
 
 def made_rows(n: int) -> pd.DataFrame:
     """How n faces might have been made."""
-    values = dict.fromkeys(SYNTHESIS.names, 1) | {"covering": "none", "codec": "jpeg", "mouth": "speech", "blink": False}
+    values = dict.fromkeys(SYNTHESIS.names, 1) | {
+        "covering": "none",
+        "codec": "jpeg",
+        "mouth": "speech",
+        "blink": False,
+    }
     return pd.DataFrame(
         {name: [value] * n for name, value in values.items()} | {"face_id": [f"t/{i}" for i in range(n)]}
     )

@@ -9,7 +9,7 @@ import pytest
 
 from mtclar.data.store import encode
 from mtclar.data.tables import LABELS
-from mtclar.report.index_page import write_index
+from mtclar.report.folder_page import write_index
 from mtclar.report.label_data import MAX_PICTURES, Suspect
 from mtclar.report.label_page import choose, write_label_page
 
