@@ -31,7 +31,7 @@ STAGES = {
     "taken": "camera",
     "filmed": "camera",
     "draw_covering": "cover",
-    "cut": "cut",
+    "_shot": "cut",
 }
 """Functions that `shots` calls, and what they count as."""
 

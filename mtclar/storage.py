@@ -261,8 +261,10 @@ def read(uri: str) -> bytes | None:
     with _said(uri):
         try:
             return _get(uri)[0]
-        except _client().exceptions.NoSuchKey:
-            return None
+        except _client().exceptions.ClientError as error:  # a server may say no more than 404
+            if error.response["Error"]["Code"] in _NOT_FOUND:
+                return None
+            raise
 
 
 def remove(uri: str) -> None:

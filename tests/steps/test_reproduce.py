@@ -125,7 +125,8 @@ def test_the_tables_are_written_as_csv_markdown_and_one_offline_page(reproduced)
         assert (result.out / "tables" / f"{table.name}.md").read_text().startswith(f"# {table.title}")
     page = (result.out / "report.html").read_text()
     assert all(table.title in page for table in result.tables)
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
 
 
 def test_a_second_run_makes_nothing_again_and_prints_the_same_tables(reproduced, data, capsys):
