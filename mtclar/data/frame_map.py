@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mtclar import storage
+from mtclar.data.out_folder import safe
 from mtclar.data.whole import whole_file
 from mtclar.errors import MtclarError
 
@@ -80,13 +82,13 @@ def read_frame_map(path: Path) -> FrameMap:
     return FrameMap(**whole, **times)
 
 
-def map_back(file: Path, maps: Path, out: Path) -> int:
+def map_back(file: Path, maps: Path | str, out: Path) -> int:
     """Labels or anchors of copies -> the same of their sources; all but frames, stamps and times stays as it is.
 
     Args:
         file: CSV with `video_id` and `frame` or `time_s`, or Parquet with `video_id`, `frame` and `time_s`: anchors of
             any tool, or labels of `mtclar label`.
-        maps: The folder of the copies, with VIDEO_ID.frames.csv of each.
+        maps: The folder or address of the copies, with VIDEO_ID.frames.csv of each.
         out: Where to write, in the same format; whole or not at all.
 
     Returns:
@@ -99,12 +101,12 @@ def map_back(file: Path, maps: Path, out: Path) -> int:
 
     def of(video: str) -> FrameMap:
         if video not in known:
-            path = maps / f"{video}{SUFFIX}"
-            if not path.is_file():
-                raise MtclarError(
-                    f"{file}: the video '{video}' has no {path.name} in {maps}; normalise it there first."
-                )
-            known[video] = read_frame_map(path)
+            table = f"{safe(video)}{SUFFIX}"
+            place = storage.join(str(maps), table) if storage.is_remote(maps) else Path(maps) / table
+            if not storage.exists(place):
+                raise MtclarError(f"{file}: the video '{video}' has no {table} in {maps}; normalise it there first.")
+            with storage.local(place) as path:
+                known[video] = read_frame_map(path)
         return known[video]
 
     return (_parquet_back if file.suffix == ".parquet" else _csv_back)(file, of, out)

@@ -149,7 +149,7 @@ def run(
         progress(number, len(sources), source.file)
         try:
             found.append(_checked(source, s, extract_settings, speed))
-        except (MtclarError, OSError) as error:
+        except Exception as error:  # whatever a library raises about one file is of that file alone
             found.append(Checked(source.file, error=str(error) if isinstance(error, MtclarError) else brief(error)))
     progress(len(sources), len(sources), "")
     result = CheckResult(tuple(found), passed(videos))

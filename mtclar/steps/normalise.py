@@ -103,7 +103,7 @@ def back(file: Path | str, *, copies: Path | str, out: Path | str) -> str:
         MtclarError: As `map_back`.
     """
     with ExitStack() as at_hand:
-        rows = map_back(at_hand.enter_context(storage.local(file)), Path(copies), Path(out))
+        rows = map_back(at_hand.enter_context(storage.local(file)), copies, Path(out))
     return f"{rows} rows with the frames and times of the sources -> {out}"
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtclar import storage
 from mtclar.data.frame_map import FrameMap, map_back, read_frame_map
 from mtclar.errors import MtclarError
 
@@ -100,3 +101,22 @@ def test_a_table_that_is_something_else_is_refused(tmp_path, content):
     (tmp_path / "x.frames.csv").write_text(content, encoding="latin-1")
     with pytest.raises(MtclarError, match="expected the table that 'mtclar normalise' writes"):
         read_frame_map(tmp_path / "x.frames.csv")
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd"])
+def test_no_table_outside_of_the_folder_is_read(tmp_path, name):
+    file = tmp_path / "anchors.csv"
+    file.write_text(f"video_id,frame\n{name},0\n")
+    with pytest.raises(MtclarError, match="the name of a video below the output folder"):
+        map_back(file, tmp_path, tmp_path / "out.csv")
+
+
+def test_the_tables_of_copies_on_s3_are_read_there(tmp_path, maps, s3):
+    storage.upload(maps / "clip.frames.csv", f"{s3}/clip.frames.csv")
+    file = tmp_path / "anchors.csv"
+    file.write_text("video_id,frame,valence,arousal\nclip,3,0.1,0.2\n")
+    assert map_back(file, s3, tmp_path / "there.csv") == map_back(file, maps, tmp_path / "here.csv") == 1
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    file.write_text("video_id,frame,valence,arousal\nother,3,0.1,0.2\n")
+    with pytest.raises(MtclarError, match=r"the video 'other' has no other\.frames\.csv in s3://"):
+        map_back(file, s3, tmp_path / "there.csv")

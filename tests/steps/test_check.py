@@ -11,6 +11,7 @@ from toy_bundle import toy_bundle
 
 from mtclar.errors import MtclarError, NothingDoneError, PartialFailureError
 from mtclar.settings import load_settings
+from mtclar.steps import check
 from mtclar.steps.check import run
 from mtclar.video.display import Display
 
@@ -127,3 +128,20 @@ def test_the_videos_are_not_read_to_their_end(tmp_path, model, monkeypatch):
     monkeypatch.setattr(Display, "show", lambda *given: shown.append(1) or show(*given))
     checked(model, video)
     assert len(shown) <= ALL.check.frames + ALL.check.timed_frames + 40  # the decoder runs ahead by some
+
+
+def test_a_fault_of_a_library_in_one_file_is_a_row_and_the_others_are_told(tmp_path, model, monkeypatch):
+    for name in ("bad", "good"):
+        write_video(tmp_path / f"{name}.mp4", EVEN_MS, lambda k: with_face())
+    whole = check._checked
+
+    def checked_one(source, *more):
+        if source.name == "bad":
+            raise ZeroDivisionError("a fault of a library")
+        return whole(source, *more)
+
+    monkeypatch.setattr(check, "_checked", checked_one)
+    bad, good = checked(model, tmp_path).videos
+    assert "a fault of a library" in bad.error
+    assert not good.error
+    assert good.frames == 50
