@@ -3,7 +3,8 @@
 `release`: eager float32, both faces of each pair through the encoder, each picture augmented for its pair alone.
 `ours`: the steps of `mtclar train`, which encode each face of a block once and compare it many times. Both have the
 same network, the same losses and as many pairs. On a GPU full-size EmoFAN is measured as well, also in bfloat16 and
-compiled.
+compiled, whole and with its alignment network frozen as where one starts from published weights. The first ratio is to
+the release's way, the second to ours in float32. What does not fit into memory says so, and the rest goes on.
 
 Utilisation is the arithmetic of a step (counted by torch's FlopCounterMode: convolutions and matrix products, forward
 and back) over its time, as a share of what one large matrix product of the same precision reached in the same run.
@@ -14,6 +15,7 @@ Example: python bench/train.py --threads 2 --seconds 20 --profile
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import tempfile
 import time
@@ -29,6 +31,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from mtclar.data.store import FacesStore, FacesWriter
+from mtclar.errors import MtclarError, brief
 from mtclar.faces.crop import CropSpec
 from mtclar.learning.augment import augmentation
 from mtclar.learning.blocks import Batch, Blocks
@@ -55,8 +58,11 @@ SIZES: dict[
 ] = {  # settings, faces a block, pairs a block, pairs of (a) a step
     "nano": ({"encoder": "emofan-nano"}, 64, 256, 64),
     "middle": ({"encoder": "emofan", "encoder_options": MIDDLE}, 16, 64, 16),
-    "full": ({"encoder": "emofan"}, 64, 256, 64),
+    "full": ({"encoder": "emofan", "freeze": "none"}, 64, 256, 64),
+    "frozen": ({"encoder": "emofan", "freeze": "alignment"}, 64, 256, 64),
 }
+PAPER = ("full", "frozen")
+"""Sizes that have the paper's projectors."""
 
 
 def main() -> None:
@@ -65,7 +71,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0: its own choice")
     parser.add_argument("--seconds", type=float, default=10.0, help="for each way and size")
-    parser.add_argument("--sizes", nargs="*", choices=SIZES, help="default: nano middle; on a GPU also full")
+    parser.add_argument("--sizes", nargs="*", choices=SIZES, help="default: nano middle; on a GPU also full frozen")
     parser.add_argument("--blocks", type=int, default=0, help="blocks a micro-batch; default 1, on a GPU 4")
     parser.add_argument("--profile", action="store_true", help="where the time of our steps goes")
     given = parser.parse_args()
@@ -78,7 +84,7 @@ def main() -> None:
         print(
             ", ".join(f"{'bf16' if half else 'fp32'} matmul {rate / 1e12:.3g} TFLOP/s" for half, rate in peaks.items())
         )
-        for size in given.sizes or (("nano", "middle", "full") if gpu else ("nano", "middle")):
+        for size in given.sizes or (SIZES if gpu else ("nano", "middle")):
             measure(size, device, given.seconds, given.blocks or (4 if gpu else 1), peaks, given.profile)
 
 
@@ -88,34 +94,43 @@ def measure(
     """All ways of training one size, side by side."""
     changes, faces, pairs, apart = SIZES[size]
     base = load_settings(ROOT / "params.yaml").train
-    if size == "full":  # the paper's projectors
+    if size in PAPER:
         base = load_settings(ROOT / "recipes" / "paper.yaml").train
     settings = base.model_copy(update={**changes, "pretrained": "", "precision": "fp32", "compile": False})
     ways: dict[str, dict[str, Any]] = {"ours fp32": {}}
     if device.type == "cuda":
         ways |= {"ours bf16": {"precision": "bf16"}, "ours bf16 compiled": {"precision": "bf16", "compile": True}}
     print(f"\n{size}: {faces} faces and {pairs} pairs a block, {blocks} blocks a step")
-    print(f"{'':20}{'ms/step':>10}{'faces/s':>10}{'pairs/s':>10}{'ratio':>8}{'utilised':>10}")
-    run, flops = release(settings, device, apart * blocks)
-    slow = timed(run, device, seconds)
-    before = apart * blocks / slow
-    row("release fp32", slow, 2 * apart * blocks, apart * blocks, before, flops / slow / peaks[False])
+    print(f"{'':20}{'ms/step':>10}{'faces/s':>10}{'pairs/s':>10}{'release':>9}{'our fp32':>9}{'utilised':>10}")
+    rates: dict[str, float] = {}
+    learners: list[Learner] = []
+
+    def told(name: str, make: Callable[[], tuple[Callable[[], object], float]], faces: int, pairs: int) -> None:
+        """One line of the table."""
+        try:
+            run, flops = make()
+            took = timed(run, device, seconds)
+        except (MtclarError, torch.OutOfMemoryError) as error:
+            print(f"{name:20}  {brief(error)}", flush=True)
+            return
+        rates[name] = pairs / took
+        ratios = (rates[name] / rates.get(other, math.nan) for other in ("release fp32", "ours fp32"))
+        said = "".join(f"{ratio:9.2f}" for ratio in ratios)
+        used = flops / took / peaks["bf16" in name]
+        print(f"{name:20}{took * 1e3:10.1f}{faces / took:10.0f}{rates[name]:10.0f}{said}{used:10.1%}", flush=True)
+        if profile and learners:
+            shares(learners[0], run, device)
+
+    told("release fp32", lambda: release(settings, device, apart * blocks), 2 * apart * blocks, apart * blocks)
     for name, change in ways.items():
-        learner = Learner(settings.model_copy(update=change), build_model(settings), device, Processes())
-        run, flops = ours(learner, faces, pairs, blocks)
-        took = timed(run, device, seconds)
-        half = "bf16" in name
-        row(name, took, faces * blocks, pairs * blocks, before, flops / took / peaks[half])
-        if profile:
-            shares(learner, run, device)
-    if profile:
-        decoding(settings, faces * blocks / took)
 
+        def make(change: dict[str, Any] = change) -> tuple[Callable[[], object], float]:
+            learners[:] = [Learner(settings.model_copy(update=change), build_model(settings), device, Processes())]
+            return ours(learners[0], faces, pairs, blocks)
 
-def row(name: str, took: float, faces: int, pairs: int, before: float, used: float) -> None:
-    """One line of the table."""
-    rates = f"{faces / took:10.0f}{pairs / took:10.0f}{pairs / took / before:8.2f}{used:10.1%}"
-    print(f"{name:20}{took * 1e3:10.1f}{rates}", flush=True)
+        told(name, make, faces * blocks, pairs * blocks)
+    if profile and "ours fp32" in rates:
+        decoding(settings, faces / pairs * rates["ours fp32"])
 
 
 def noise(learner_size: int, channels: int, n: int) -> Tensor:
@@ -220,12 +235,13 @@ def shares(learner: Learner, run: Callable[[], object], device: torch.device) ->
         return timed_call
 
     parts = [
-        (learner, "_augment", "augment"),
         (learner, "_encode", "encoder"),
         (learner.model.pair, "forward", "heads"),
         (learner.objective, "forward", "losses"),
         (learner.optimiser, "step", "optimiser"),
     ]
+    augmented = learner._augmented
+    learner._augmented = lambda epoch: marked("augment", augmented(epoch))  # type: ignore[method-assign]
     original = [getattr(owner, attribute) for owner, attribute, _ in parts]
     backward = Tensor.backward
     for (owner, attribute, name), call in zip(parts, original, strict=True):
@@ -237,6 +253,7 @@ def shares(learner: Learner, run: Callable[[], object], device: torch.device) ->
     Tensor.backward = backward  # type: ignore[method-assign]
     for (owner, attribute, _), call in zip(parts, original, strict=True):
         object.__setattr__(owner, attribute, call)
+    del learner._augmented
     total = spent.pop("whole")
     spent["data and the rest"] = total - sum(spent.values())
     print("  " + ", ".join(f"{name} {took / total:.1%}" for name, took in spent.items()))

@@ -19,6 +19,7 @@ from mtclar.errors import MtclarError, nearest
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class Section(BaseModel):
@@ -124,13 +125,14 @@ class TrainSettings(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     weighing: Literal["shake", "fixed", "uncertainty"]
-    task_weights: dict[Task, Annotated[float, Field(ge=0)]]
+    task_weights: dict[Task, Weight]
     delta_loss: Literal["dynamic", "mse", "ccc"]
     mse_share: Annotated[float, Field(ge=0)]
     exponent: Annotated[float, Field(gt=0)]
     margin: Annotated[float, Field(ge=-1, le=1)]
     balanced: bool
     redraw: bool
+    auxiliary: dict[Literal["affect", "expression", "actions", "landmarks", "pose", "hidden"], Weight]
     epochs: Positive
     batch_blocks: Positive
     accumulate: Positive

@@ -70,6 +70,8 @@ SYNTHESIS = pa.schema(
         ("noise", pa.float64()),
         ("mouth", pa.string()),  # what it does besides showing affect: one of MOUTHS
         ("blink", pa.bool_()),
+        ("actions", pa.list_(pa.float32())),  # strength of each of `synthesis.actions.ACTIONS`, mean of both sides
+        ("landmarks", pa.list_(pa.float32())),  # x, y of the 68 of 300-W, from the middle of their box, in its sides
     ]
 )
 """How each face of a store was made that `mtclar synthesize` wrote: row i is face i of its table."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mtclar.errors import MtclarError
 from mtclar.learning.augment import Augmentation, augment_strength, augmentation
+from mtclar.learning.auxiliary import Auxiliary
 from mtclar.learning.blocks import Batch
 from mtclar.learning.device import autocast, compiled, memory
 from mtclar.learning.objective import Losses, Objective
@@ -44,17 +45,27 @@ class Micro(NamedTuple):
 class Learner:
     """A network with its objective and optimiser, on a device.
 
+    `losses` names what `step` gives besides the total: the tasks, then the kinds of auxiliary targets.
+
     Args:
         s: The section `train` of params.yaml.
         model: Is moved to the device and changed in place. What does not ask for gradients stays as it is.
         device: Where the arithmetic happens.
         processes: Those who learn together.
+        auxiliary: What the encoder learns of each face besides; None for pairs alone.
 
     Raises:
         MtclarError: The micro-batches of a step cannot be shared evenly, a task has no weight, or there is no compiler.
     """
 
-    def __init__(self, s: TrainSettings, model: MTCLAR, device: torch.device, processes: Processes) -> None:
+    def __init__(
+        self,
+        s: TrainSettings,
+        model: MTCLAR,
+        device: torch.device,
+        processes: Processes,
+        auxiliary: Auxiliary | None = None,
+    ) -> None:
         if s.accumulate % processes.number:
             raise MtclarError(
                 f"train.accumulate={s.accumulate} micro-batches a step cannot be shared evenly by {processes.number} "
@@ -63,11 +74,13 @@ class Learner:
         self.s, self.device, self.processes = s, device, processes
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.objective = Objective(s).to(device)
+        self.auxiliary = None if auxiliary is None else auxiliary.to(device)
+        self.losses = [*s.tasks, *(self.auxiliary.weights if self.auxiliary else ())]
         self._encode = compiled(model.encoder, device) if s.compile else model.encoder
         self._size = model.spec.encoder.input_size
         self._augment: tuple[float, Augmentation] | None = None
         self._autocast = autocast(s.precision, device)
-        own = model.trainable()
+        own = model.trainable() + ([*self.auxiliary.parameters()] if self.auxiliary else [])
         weighing = list(self.objective.parameters())
         self._trained = own + weighing
         # decay would draw learned weights of tasks towards 1, which says nothing about the tasks
@@ -87,7 +100,7 @@ class Learner:
             rate: The learning rate.
 
         Returns:
-            float32 (1 + tasks,): the total loss and that of each task, means over the micro-batches of the step.
+            float32 (1 + losses,): the total loss and each of `losses`, means over the micro-batches of the step.
 
         Raises:
             MtclarError: Memory ran out, or another process failed.
@@ -101,7 +114,7 @@ class Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
-        said = torch.zeros(1 + len(self.s.tasks), device=self.device)
+        said = torch.zeros(1 + len(self.losses), device=self.device)
         norms = _Norms(self.model) if of > 1 or self.processes.number > 1 else None
         for micro in micros:
             losses = self._losses(micro, epoch, weights)
@@ -125,7 +138,11 @@ class Learner:
             embedding = self._encode(faces.contiguous(memory_format=torch.channels_last))
             left, right = embedding.index_select(0, batch.left), embedding.index_select(0, batch.right)
             out = self.model.pair(left, right)
-        return self.objective(out, left, right, batch.truth, epoch=epoch, epochs=self.s.epochs, weights=weights)
+        losses = self.objective(out, left, right, batch.truth, epoch=epoch, epochs=self.s.epochs, weights=weights)
+        if self.auxiliary is None:
+            return losses
+        more = self.auxiliary(embedding, torch.from_numpy(batch.faces).to(self.device, non_blocking=True))
+        return Losses(losses.total + self.auxiliary.weighed(more), {**losses.tasks, **more})
 
     def _augmented(self, epoch: int) -> Augmentation:
         """The augmentation of an epoch."""

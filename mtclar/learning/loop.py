@@ -125,7 +125,7 @@ def _epoch(
                 save_state(out, learner, standing, fingerprint)
             said = f"epoch {epoch}" if math.isnan(loss) else f"epoch {epoch}, loss {loss:.3f}"
             progress((epoch - 1) * steps + step + 1, s.epochs * steps, said)
-    names = (f"loss_{task}" for task in s.tasks)
+    names = (f"loss_{name}" for name in learner.losses)
     return {name: total / steps for name, total in zip(names, standing.sums[1:], strict=True)}, rate
 
 

@@ -84,7 +84,8 @@ def save_state(out: Path, learner: Learner, standing: Standing, fingerprint: str
         for index, values in learner.optimiser.state_dict()["state"].items()
         for name, value in values.items()
     }
-    tensors |= {f"objective.{k}": v.cpu().contiguous() for k, v in learner.objective.state_dict().items()}
+    for name, part in _parts(learner):
+        tensors |= {f"{name}.{k}": v.cpu().contiguous() for k, v in part.state_dict().items()}
     with _in_place(last, STATE) as partial:
         save_checkpoint(partial, learner.model, facts)
         (partial / OPTIMISER).write_bytes(save(tensors))
@@ -111,12 +112,18 @@ def load_state(out: Path, learner: Learner) -> Standing:
             log.warning("%s cannot be resumed from (%s).", place, error)
             continue
         learner.model.load_state_dict(weights)
-        learner.objective.load_state_dict(
-            {key.removeprefix("objective."): tensors.pop(key) for key in list(tensors) if key.startswith("objective.")}
-        )
+        for name, part in _parts(learner):
+            own = [key for key in tensors if key.startswith(f"{name}.")]
+            part.load_state_dict({key.removeprefix(f"{name}."): tensors.pop(key) for key in own})
         _load_optimiser(learner.optimiser, tensors)
         return standing
     return Standing()
+
+
+def _parts(learner: Learner) -> list[tuple[str, torch.nn.Module]]:
+    """What of a learner has weights besides the network."""
+    parts: list[tuple[str, torch.nn.Module]] = [("objective", learner.objective)]
+    return parts if learner.auxiliary is None else [*parts, ("auxiliary", learner.auxiliary)]
 
 
 def prepare(out: Path, fingerprint: str, state: Path | None = None) -> None:

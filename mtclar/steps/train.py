@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 
 from mtclar import __version__
-from mtclar.data.store import FacesStore
+from mtclar.data.store import MADE, FacesStore
 from mtclar.data.tables import PAIRS, read_notes, read_table
 from mtclar.data.whole import scratch, whole_file
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import CropSpec
+from mtclar.learning.auxiliary import Auxiliary, auxiliary_targets
 from mtclar.learning.blocks import Blocks
 from mtclar.learning.device import chosen_device, memory, threads
 from mtclar.learning.embedding import embed
@@ -123,7 +125,7 @@ def run(
     )
     # Reading all shards for their hashes is for one process to do.
     fingerprint, of_pairs = _fingerprints(s, spec, crop, faces, pairs) if ours.first else ("", "")
-    learner = Learner(s, build_model(s), device, ours)
+    learner = Learner(s, build_model(s), device, ours, _auxiliary(s, store, needed, spec.encoder.embedding_size))
     if ours.first:
         prepare(out, of_pairs, state)
     log_of_run = (
@@ -202,6 +204,19 @@ def run(
             for name in (WEIGHTS, FACTS, HISTORY):
                 run_log.artifact(out / name)
     return TrainResult(history[-1], out)
+
+
+def _auxiliary(s: TrainSettings, store: FacesStore, needed: np.ndarray, into: int) -> Auxiliary | None:
+    """What the encoder learns of the faces at the rows `needed` besides their pairs."""
+    if not s.auxiliary:
+        return None
+    made = store.made()
+    targets = auxiliary_targets(
+        list(s.auxiliary), store.table.iloc[needed], None if made is None else made.iloc[needed]
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(s.seed)
+        return Auxiliary({str(kind): weight for kind, weight in s.auxiliary.items()}, targets, into)
 
 
 def _by_processes(
@@ -288,6 +303,7 @@ def _fingerprints(s: TrainSettings, spec: ModelSpec, crop: CropSpec, faces: Path
         MtclarError: `train.pretrained` cannot be read.
     """
     files = [faces / "store.json", faces / "faces.parquet", pairs / "pairs.parquet", *sorted(faces.glob("crops-*"))]
+    files += [faces / MADE] if s.auxiliary and (faces / MADE).is_file() else []
     parts = [_sha256(path) for path in files]
     if s.pretrained:
         try:

@@ -181,7 +181,7 @@ def _still(rng: np.random.Generator, person: Person, s: SynthesizeSettings, arti
         kind = str(rng.choice(list(COVERING_SHARES), p=list(COVERING_SHARES.values())))
         layer, covered = draw_covering(rng, person, kind).paint(layer, _triple(head), 1.0, rng.uniform(0.75, 1.0))
     picture = taken(photograph(scene, [layer], rng), camera)
-    facts |= _facts(person, head, scene, camera, layer)
+    facts |= _facts(person, head, actions, scene, camera, layer)
     facts |= {"covering": kind if covered > 0 else "none", "covered": covered}
     box = _jittered(layer.landmarks, rng.normal(0, 1, 3))
     return _shot(picture, box, layer.landmarks, affect, expression_of(affect, manner), facts, s)
@@ -244,7 +244,7 @@ def _clip(
         return
     steady, shake = rng.normal(0, 0.8, 3), rng.normal(0, 0.25, (frames, 3))
     for i, picture in enumerate(filmed(pictures, camera)):
-        facts = _facts(person, head[i], scene, camera, layers[i]) | {"mouth": mouth}
+        facts = _facts(person, head[i], limit(shown[i]), scene, camera, layers[i]) | {"mouth": mouth}
         facts |= {"blink": bool(blinking[i]), "covering": kind if hidden[i] > 0 else "none", "covered": hidden[i]}
         box = _jittered(layers[i].landmarks, steady + shake[i])
         yield _shot(picture, box, layers[i].landmarks, affects[i], expressions[i], facts, s)
@@ -325,8 +325,10 @@ def _disturbed(rng: np.random.Generator, actions: Actions, *, mouth: str, blink:
     return limit(more.astype(np.float32))
 
 
-def _facts(person: Person, head: Array, scene: Scene, camera: Camera, layer: Layer) -> dict[str, Any]:
+def _facts(person: Person, head: Array, actions: Actions, scene: Scene, camera: Camera, layer: Layer) -> dict[str, Any]:
     """What is the same for pictures and clips."""
+    face = box_from_landmarks(layer.landmarks)
+    middle = (face.x + face.w / 2, face.y + face.h / 2)
     return {
         "skin": skin_tone(person),
         "age": person.age,
@@ -339,6 +341,8 @@ def _facts(person: Person, head: Array, scene: Scene, camera: Camera, layer: Lay
         "quality": camera.quality,
         "codec": camera.codec,
         "noise": scene.noise,
+        "actions": actions.mean(1).tolist(),
+        "landmarks": ((layer.landmarks - middle) / face.w).ravel().tolist(),
     }
 
 

@@ -96,6 +96,8 @@ def made_rows(n: int) -> pd.DataFrame:
         "codec": "jpeg",
         "mouth": "speech",
         "blink": False,
+        "actions": [0.5],
+        "landmarks": [0.1, 0.2],
     }
     return pd.DataFrame(
         {name: [value] * n for name, value in values.items()} | {"face_id": [f"t/{i}" for i in range(n)]}

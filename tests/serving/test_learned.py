@@ -42,6 +42,7 @@ def test_of_people_who_were_made_the_training_faces_ranges_and_shares_are_told(s
     table["blur_px"] = np.nan
     table["covering"] = ["none", "none", "hand", "none", "hair", "none"] + ["glasses"] * 4
     table["codec"], table["mouth"] = ["jpeg"] * 10, ["none"] * 10
+    table["actions"], table["landmarks"] = [[0.5]] * 10, [[0.1, 0.2]] * 10
     table["face_id"] = [str(i) for i in range(10)]
     table = table.astype({"lights": int, "quality": int, "blink": bool})
     write_table(table, store / "synthesis.parquet", SYNTHESIS)

@@ -172,7 +172,8 @@ def with_traits(folder, **changes):
     n = len(faces)
     made = pd.DataFrame({name: np.zeros(n) for name in SYNTHESIS.names})
     made = made.assign(face_id=faces["face_id"], yaw=np.where(np.arange(n) % 2, -35.0, 5.0), codec="none", skin=0.5)
-    made = made.assign(covering=np.where(np.arange(n) % 3, "none", "hand"), mouth="none", blink=False, **changes)
+    made = made.assign(covering=np.where(np.arange(n) % 3, "none", "hand"), mouth="none", blink=False)
+    made = made.assign(actions=[[0.0]] * n, landmarks=[[0.0]] * n, **changes)
     write_table(made, folder / "faces" / "synthesis.parquet", SYNTHESIS)
     return faces, made
 

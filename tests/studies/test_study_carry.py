@@ -43,6 +43,7 @@ def write_people(folder: Path) -> FacesStore:
     columns = {field.name: 0 for field in SYNTHESIS}
     table = pd.DataFrame({**columns, "face_id": ids, "codec": "none", "mouth": "none", "blink": False})
     table["covering"] = np.where(np.arange(n) % 3 == 0, "hand", "none")
+    table["actions"], table["landmarks"] = [[0.5]] * n, [[0.1, 0.2]] * n
     table["yaw"] = np.resize(np.linspace(-30.0, 30.0, 5), n)
     write_table(table.astype({"skin": float, "brightness": float}), folder / "synthesis.parquet", SYNTHESIS)
     return FacesStore(folder)
