@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mtclar.errors import MtclarError
+from mtclar.learning.auxiliary import Auxiliary, auxiliary_targets
 from mtclar.learning.blocks import Blocks
 from mtclar.learning.learner import Learner, Micro, seeds
 from mtclar.learning.processes import Processes
@@ -103,6 +104,21 @@ def test_learned_weights_of_the_tasks_move_and_do_not_decay(settings, micros):
     assert all(parameter.abs().sum() > 0 for parameter in learner.objective.parameters())
     decays = [group["weight_decay"] for group in learner.optimiser.param_groups]
     assert decays == [0.1, 0.0]
+
+
+def test_what_faces_teach_besides_is_added_by_its_weight_and_reaches_the_encoder(settings, micros):
+    settings = settings.model_copy(update={"weighing": "fixed"})
+    faces = pd.DataFrame({"valence": np.linspace(-1, 1, 24), "arousal": 0.5, "expression": None, "split": "train"})
+    targets = auxiliary_targets(["affect"], faces, None)
+    model = build_model(settings)
+    auxiliary = Auxiliary({"affect": 3.0}, targets, model.spec.encoder.embedding_size)
+    learner = Learner(settings, model, CPU, Processes(), auxiliary)
+    learner.model.train()
+    plain = _learner(settings).step(1, 0, micros[:1], 1, 0.0)
+    said = learner.step(1, 0, micros[:1], 1, 0.0)
+    assert learner.losses == [*settings.tasks, "affect"]
+    assert said[0].item() == pytest.approx(plain[0].item() + 3 * said[-1].item(), rel=1e-5)
+    assert auxiliary.heads["affect"].weight.grad.abs().sum() > 0
 
 
 def test_a_single_task_is_learned_by_a_network_with_only_its_projector(settings, micros):

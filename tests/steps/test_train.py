@@ -173,6 +173,23 @@ def test_with_pairs_drawn_anew_each_epoch_a_killed_run_goes_on_to_the_same_weigh
     assert not _same(_weights(tmp_path / "whole"), _weights(trained))
 
 
+def test_what_is_learned_of_each_face_besides_is_logged_and_a_killed_run_goes_on(data, tmp_path):
+    settings = SETTINGS.model_copy(update={"auxiliary": {"affect": 0.5, "expression": 0.2}})
+    whole = train.run(settings, **data, out=tmp_path / "whole").out
+    history = pd.read_csv(whole / "history.csv")
+    assert (history[["loss_affect", "loss_expression"]] > 0).all(axis=None)
+    with pytest.raises(Killed):
+        train.run(settings, **data, out=tmp_path / "killed", progress=_killed_after(1))
+    train.run(settings, **data, out=tmp_path / "killed")
+    assert _same(_weights(whole), _weights(tmp_path / "killed"))
+
+
+def test_faces_that_were_not_made_cannot_teach_how_they_were_made(data, tmp_path):
+    settings = SETTINGS.model_copy(update={"auxiliary": {"actions": 0.5}})
+    with pytest.raises(MtclarError, match=r"only faces of 'mtclar synthesize' know"):
+        train.run(settings, **data, out=tmp_path / "out")
+
+
 def test_pairs_that_do_not_say_how_they_were_drawn_cannot_be_drawn_anew(data, tmp_path):
     table = pq.read_table(data["pairs"] / "pairs.parquet")
     (tmp_path / "pairs").mkdir()
