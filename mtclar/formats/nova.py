@@ -35,7 +35,7 @@ def write(given: Annotations, path: Path, name: str, options: Options) -> list[P
         rate = round(given.fps or (1 / float(np.median(np.diff(times))) if len(times) > 1 else 25.0), 3)
         at = np.arange(round(times[-1] * rate) + 1) / rate if len(times) else np.empty(0)
         nearest = _nearest(times, at)
-        seen = np.abs(times[nearest] - at) <= 1 / rate if len(at) else np.empty(0, bool)
+        seen = np.abs(times[nearest] - at) <= 0.75 / rate if len(at) else np.empty(0, bool)
         human = (rows["source"] == HUMAN).to_numpy()
         sure = np.where(human, SURE, rows["confidence"].fillna(0.5).clip(0, UNSURE))
         role = person if len(people) > 1 or not person.startswith("track-") else path.stem

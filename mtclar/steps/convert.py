@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,8 @@ from mtclar.formats.annotations import HUMAN, even_timeline
 
 FINGERPRINT = ".mtclar.json"
 DIGITS = 6
+_Key: TypeAlias = tuple[int, str, float, bool]
+"""Track, `frame` or `time_s`, that, and whether a person said so."""
 FOREIGN = {"anchors", "carma", "darma", "boris", "nova", "elan", "label-studio", "cvat", "afew-va"}
 """Formats from which a CSV is made as an anchors file; labels stay labels."""
 
@@ -128,7 +130,7 @@ def _fingerprint(
         "video_id": video_id,
         "features": None if features is None else str(features),
         "va_range": va_range,
-        "rows": _rows(again, None),
+        "rows": _rows(again),
     }
     beside = path.with_name(path.name + FINGERPRINT)
     with whole_file(beside) as partial:
@@ -136,19 +138,16 @@ def _fingerprint(
     return beside
 
 
-def _rows(found: Annotations, timeline: Timeline | None) -> list[list[Any]]:
-    """Track, frame or time, valence and arousal of each row as they can be compared; None for what is not known."""
-    table = place(found, timeline).annotations.table if timeline is not None else found.table
-    at = table["frame"].where(table["frame"].notna(), table["time_s"].round(3))
-    kind = np.where(table["frame"].notna(), "frame", "time")
-    values = (
-        table[["valence", "arousal"]].round(DIGITS).astype(object).where(table[["valence", "arousal"]].notna(), None)
-    )
-    human = table["source"] == HUMAN
+def _rows(found: Annotations) -> list[list[Any]]:
+    """Of each row the track, whether it says frame or time, that, valence, arousal, and whether a person said so."""
+    table = found.table
+    numbered = table["frame"].notna()
+    at = table["frame"].where(numbered, table["time_s"].round(3))
+    values = table[["valence", "arousal"]].round(DIGITS).to_numpy().tolist()
     return [
-        [int(track), str(k), float(when), *pair, bool(said)]
-        for track, k, when, pair, said in zip(
-            table["track_id"], kind, at, values.to_numpy().tolist(), human, strict=True
+        [int(track), "frame" if frame else "time_s", float(when), *(None if v != v else v for v in pair), bool(said)]
+        for track, frame, when, pair, said in zip(
+            table["track_id"], numbered, at, values, table["source"] == HUMAN, strict=True
         )
     ]
 
@@ -197,26 +196,22 @@ def sync(path: Path, *, anchors: Path | None = None, features: Path | None = Non
     va_range = tuple(known["va_range"]) if known["va_range"] else None
     features = features or (Path(known["features"]) if known["features"] else None)
     found = read_annotations(_readable(path, name), name, va_range=va_range, video_id=None)
-    before = {(track, kind, at): (v, a, said) for track, kind, at, v, a, said in known["rows"]}
-    now = {(track, kind, at): (v, a, said) for track, kind, at, v, a, said in _rows(found, None)}
-    changed = [key for key, (v, a, _) in now.items() if before.get(key, (None, None, None))[:2] != (v, a)]
-    changed = [key for key in changed if None not in now[key][:2]]
-    gone = [key for key, (_, _, said) in before.items() if said and key not in now]
+    before: dict[_Key, Any] = {(track, kind, at, human): (v, a) for track, kind, at, v, a, human in known["rows"]}
+    now: dict[_Key, Any] = {(track, kind, at, human): (v, a) for track, kind, at, v, a, human in _rows(found)}
+    changed = [key for key, value in now.items() if before.get(key) != value and None not in value]
+    gone = [key for key in before if key[-1] and key not in now]
     if not changed and not gone:
         return Synced(0, 0, None, [])
     timeline = _timeline(found, features, None)
-    kept = {key for key, (v, a, said) in now.items() if said and None not in (v, a)} | set(changed)
-    rows = [
-        {"track_id": key[0], key[1] if key[1] == "frame" else "time_s": key[2], "valence": v, "arousal": a}
-        for key, (v, a, _) in now.items()
-        if key in kept
+    kept = [key for key in changed if not key[-1]] + [
+        key for key, value in now.items() if key[-1] and None not in value
     ]
-    said = place(Annotations(video_id, pd.DataFrame(rows, columns=_KEPT), fps=found.fps), timeline).annotations
+    said = _placed(kept, now, found, timeline)
     out = anchors or path.with_name(f"{path.stem}.anchors.csv")
     if said.table.empty:
         raise MtclarError(f"{path}: no anchor is left; keep at least one, or label without anchors.")
-    at = {"frame": lambda value: int(value), "time": lambda value: int(np.abs(timeline.time_s - value).argmin())}
-    _add(said, {(key[0], at[key[1]](key[2])) for key in gone}, out)
+    away = _placed(gone, before, found, timeline).table
+    _add(said, set(zip(away["track_id"], away["frame"].astype(int), strict=True)), out)
     if features is None:
         return Synced(len(changed), len(gone), out, [])
     from mtclar.api import annotate
@@ -233,7 +228,14 @@ def sync(path: Path, *, anchors: Path | None = None, features: Path | None = Non
     return Synced(len(changed), len(gone), out, written)
 
 
-_KEPT = ["track_id", "frame", "time_s", "valence", "arousal"]
+def _placed(keys: list[_Key], values: Mapping[_Key, Any], found: Annotations, timeline: Timeline) -> Annotations:
+    """Rows of a file on the frames of its video; of two on one frame the later stays."""
+    rows = [
+        {"track_id": key[0], key[1]: key[2], **dict(zip(("valence", "arousal"), values[key], strict=True))}
+        for key in keys
+    ]
+    table = pd.DataFrame(rows, columns=["track_id", "frame", "time_s", "valence", "arousal"])
+    return place(replace(found, table=table), timeline).annotations
 
 
 def _add(said: Annotations, gone: set[tuple[int, int]], out: Path) -> None:
