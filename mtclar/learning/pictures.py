@@ -98,7 +98,9 @@ class Pictures:
                         part.cancel()
 
     def _empty(self, n: int) -> Tensor:
-        return torch.empty((n, *self._shape), dtype=torch.uint8, pin_memory=self._pinned)
+        # a tensor of inference mode could not be filled by the threads, which are not in it
+        with torch.inference_mode(False):
+            return torch.empty((n, *self._shape), dtype=torch.uint8, pin_memory=self._pinned)
 
     def _decoding(self, pool: ThreadPoolExecutor, positions: np.ndarray, out: Tensor) -> list[Future[int]]:
         """Begins to fill `out` with the pictures at `positions`; decoding does not hold the interpreter's lock."""
