@@ -16,6 +16,18 @@ from numpy.typing import NDArray
 from mtclar.errors import MtclarError
 from mtclar.faces.crop import Box
 
+LANDMARK_ACROSS = (
+    *(16 - i for i in range(17)),  # jaw
+    *(43 - i for i in range(17, 27)),  # brows
+    *range(27, 31),  # bridge of the nose
+    *(66 - i for i in range(31, 36)),  # nostrils
+    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),  # eyes
+    *(102 - i for i in range(48, 55)),  # outer lips, upper and lower
+    *(114 - i for i in range(55, 60)),
+    *(124 - i for i in range(60, 65)),  # inner lips
+    *(132 - i for i in range(65, 68)),
+)
+"""The landmark of 300-W that lies across the face from each."""
 LANDMARK_SIDE = 1.10
 """Side of the HOG detector's square box over the mean side of the box around the 68 landmarks of the same face.
 

@@ -18,23 +18,12 @@ from torch.nn import functional
 
 from mtclar.data.tables import EXPRESSIONS
 from mtclar.errors import MtclarError
+from mtclar.faces.detect import LANDMARK_ACROSS
 from mtclar.learning.losses.truth import exact
 from mtclar.learning.pairs import expression_codes
 
 MADE_KINDS = ("actions", "landmarks", "pose", "hidden")
 """Kinds that only made faces know."""
-MIRRORED = (
-    *(16 - i for i in range(17)),  # jaw
-    *(43 - i for i in range(17, 27)),  # brows
-    *range(27, 31),  # bridge of the nose
-    *(66 - i for i in range(31, 36)),  # nostrils
-    *(45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40),  # eyes
-    *(102 - i for i in range(48, 55)),  # outer lips, upper and lower
-    *(114 - i for i in range(55, 60)),
-    *(124 - i for i in range(60, 65)),  # inner lips
-    *(132 - i for i in range(65, 68)),
-)
-"""The landmark of 300-W that lies across the face from each."""
 EYES = (36, 45)
 """The outer corners of the eyes."""
 
@@ -106,8 +95,8 @@ def upright(landmarks: np.ndarray) -> np.ndarray:
     points = landmarks[..., 0] + 1j * landmarks[..., 1]
     left, right = (points[:, i, None] for i in EYES)
     level = (points - (left + right) / 2) / (right - left)
-    level = (level - level[:, list(MIRRORED)].conj()) / 2
-    level = level[:, [i for i, across in enumerate(MIRRORED) if i <= across]]
+    level = (level - level[:, list(LANDMARK_ACROSS)].conj()) / 2
+    level = level[:, [i for i, across in enumerate(LANDMARK_ACROSS) if i <= across]]
     return np.concatenate([level.real, level.imag], 1)
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from mtclar.errors import MtclarError
-from mtclar.learning.auxiliary import MIRRORED, Auxiliary, auxiliary_targets, upright
+from mtclar.faces.detect import LANDMARK_ACROSS
+from mtclar.learning.auxiliary import Auxiliary, auxiliary_targets, upright
 
 ALL = ("affect", "expression", "actions", "landmarks", "pose", "hidden")
 
@@ -34,7 +35,7 @@ def made() -> pd.DataFrame:
 def test_a_face_and_its_mirror_image_have_the_same_upright_landmarks():
     rng = np.random.default_rng(2)
     points = rng.normal(size=(5, 68, 2))
-    mirrored = points[:, list(MIRRORED)] * (-1, 1)
+    mirrored = points[:, list(LANDMARK_ACROSS)] * (-1, 1)
     assert np.allclose(upright(points), upright(mirrored))
 
 
@@ -46,8 +47,8 @@ def test_upright_landmarks_do_not_change_with_place_size_and_roll():
 
 
 def test_each_landmark_lies_across_from_the_one_across_from_it():
-    assert sorted(MIRRORED) == list(range(68))
-    assert all(MIRRORED[across] == i for i, across in enumerate(MIRRORED))
+    assert sorted(LANDMARK_ACROSS) == list(range(68))
+    assert all(LANDMARK_ACROSS[across] == i for i, across in enumerate(LANDMARK_ACROSS))
 
 
 def test_targets_are_in_standard_deviations_of_the_training_faces(faces, made):

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mtclar.faces.detect import LANDMARK_ACROSS
 from mtclar.synthesis.coverings.frame import Frame, Points
 from mtclar.synthesis.coverings.sheet import Sheet
 from mtclar.synthesis.identity import Person
@@ -73,7 +74,7 @@ class Hand:
         landmarks, shift = SPOTS[self.spot]
         side = 1 if self.right else -1
         # Landmarks are of the picture's left; those across are the same places of the right.
-        marks = frame.marks[[MIRRORED[i] for i in landmarks] if self.right else landmarks]
+        marks = frame.marks[[LANDMARK_ACROSS[i] for i in landmarks] if self.right else landmarks]
         turn = np.radians(self.angle)
         along = np.array([-np.sin(turn), np.cos(turn)])
         beside = np.array([side * (shift[0] + self.shift[0]), shift[1] + self.shift[1]])
@@ -126,15 +127,6 @@ class Hand:
         around = np.radians(np.arange(0, 360, 30))
         ring = np.cos(around)[:, None] * along * 0.75 + np.sin(around)[:, None] * np.array([-along[1], along[0]]) * 0.55
         sheet.fill(line[-1] + half * ring, np.clip(1.08 * self.skin + [0.05, 0.02, 0.03], 0, 1), opacity=0.7)
-
-
-#: The landmark across the face of each that hands use.
-MIRRORED = (
-    {i: 16 - i for i in range(17)}
-    | {i: 43 - i for i in range(17, 27)}
-    | {i: i for i in (30, 33, 51, 57)}
-    | {31: 35, 48: 54, 54: 48, 36: 45, 37: 44, 38: 43, 39: 42, 40: 47, 41: 46}
-)
 
 
 def draw_hands(rng: np.random.Generator, person: Person) -> tuple[Hand, ...]:
