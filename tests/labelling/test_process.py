@@ -130,7 +130,7 @@ def test_the_anchors_weights_make_up_the_mean(seed, k):
     base = mean - weights @ labels
     # With the shares of the grid held, moving a label moves the mean by its weight.
     moved = Posterior(model, anchors, labels + 0.1, variances)
-    moved._parts, moved._kept = found._parts, found._kept
+    moved.parts, moved.kept = found.parts, found.kept
     np.testing.assert_allclose(moved.at(frames)[0], base + weights @ (labels + 0.1), atol=1e-4)
 
 
