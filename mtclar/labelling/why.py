@@ -1,13 +1,14 @@
 """What a label is made of, and what makes its band as wide as it is.
 
-The label of a frame is a weighted sum of the anchors' labels plus what predictions add, see `Posterior.at`. The variance
-of what is not known is a sum too: the process is a sum of terms f = sum of f_t, so with k_t the covariance of one term,
-K that of the anchors' labels and k the sum of all k_t,
+The label of a frame is a weighted sum of the anchors' labels plus what predictions add, see `Posterior.at`. The
+variance of what is not known is a sum as well: the process is a sum of terms f_t, so with k_t the covariance of one
+term, k the sum of them and K the covariance of the anchors' labels,
 
-    var(f | anchors) = sum over t of cov(f_t, f | anchors),  cov(f_t, f | anchors) = k_t(i, i) - k_t(i, A) K^-1 k(A, i).
+    var(f | anchors) = sum over t of cov(f_t, f | anchors),
+    cov(f_t, f | anchors) = k_t(i, i) - k_t(i, A) K^-1 k(A, i).
 
-A term's part is what it adds to the variance beside the others; it may be below 0 where what is left unknown of one term
-makes up for another. What the points of the grid say apart, the haze of the face and the rater's noise are added.
+The part of a term is what it adds to the variance beside the others; it may be below 0 where what is not known of one
+term makes up for another. What the points of the grid say apart, the haze of the face and the rater's noise are added.
 """
 
 from __future__ import annotations
