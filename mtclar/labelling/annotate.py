@@ -10,7 +10,7 @@ import numpy as np
 from mtclar.data.anchors import VideoAnchors
 from mtclar.errors import MtclarError
 from mtclar.features import Features
-from mtclar.labelling.fitted import fit, of_faces
+from mtclar.labelling.fitted import Fitted, fit, of_faces
 from mtclar.labelling.intervals import confidence
 from mtclar.labelling.labels import USED_SHARE, Labels
 from mtclar.settings import LabelSettings
@@ -37,7 +37,16 @@ def annotate(
         MtclarError: The subject is not in the video, an anchor is of no track or twice the same, the calibration is not
             understood, or there is neither an anchor nor a model that knows the level of a face.
     """
-    fitted = fit(features, anchors, settings, calibration)
+    return labelled(fit(features, anchors, settings, calibration), settings)
+
+
+def labelled(fitted: Fitted, settings: LabelSettings) -> Labels:
+    """The labels that follow from the process, given the anchors; see `annotate`.
+
+    Raises:
+        MtclarError: There is neither an anchor nor a model that knows the level of a face.
+    """
+    features, anchors = fitted.features, fitted.anchors
     rows, here, asked, own_row = fitted.rows, fitted.here, fitted.asked, fitted.own_row
     n, k = len(rows), len(anchors.frames)
     if not here.levelled and not k:

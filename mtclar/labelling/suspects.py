@@ -32,6 +32,8 @@ COMPARED = 48
 """Anchors that the pair head compares each with, at most; of more, some evenly spread."""
 LEAST_ANCHORS = 3
 """With fewer, nobody can say which one is wrong."""
+LEAST_PAIRED = 5
+"""Anchors with a face, from which on their usual disagreement with the pair head can be told."""
 SPREAD = 0.05
 """Least standard deviation of the pair head's differences about the anchors': they are rounded, and few."""
 
@@ -168,7 +170,7 @@ def _paired(labels: np.ndarray, stay: np.ndarray, asked: np.ndarray, gaps: np.nd
 
     usual = middle(stay)
     known = np.isfinite(usual).all(axis=1)
-    if not known.any():
+    if known.sum() < LEAST_PAIRED:
         return np.full((len(asked), len(DIMENSIONS)), np.nan)
     centre = np.median(usual[known], axis=0)
     spread = np.maximum(1.4826 * np.median(np.abs(usual[known] - centre), axis=0), SPREAD)

@@ -25,7 +25,7 @@ looks alike; the face cannot be seen well; it is not known how far predictions c
 SAID = {
     "level": "this person's level and scale (prior)",
     "time": "distance in time from the anchors",
-    "look": "no anchor looks like it",
+    "look": "what is particular to faces that look like it",
     "quality": "the face is hard to see",
     "model": "how far predictions hold here",
     "rater": "raters differ",

@@ -17,7 +17,7 @@ from mtclar.features import Features
 
 FORMATS = (".png", ".jpg", ".jpeg")
 COLUMNS, SIDE, GAP, LINE, MARGIN = 5, 160, 14, 18, 16
-"""Cells in a row; and in pixels: side of a picture, gap between cells, height of a line of text, margin of the sheet."""
+"""Cells in a row; and in pixels: side of a picture, gap between cells, height of a line of text, margin."""
 GROUND, INK, FADED, MISSING = (250, 250, 248), (28, 39, 51), (96, 108, 120), (220, 222, 224)
 _FONT, _SIZE, _TITLE = cv2.FONT_HERSHEY_SIMPLEX, 0.42, 0.55
 
