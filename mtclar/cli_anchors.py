@@ -200,6 +200,40 @@ def add_to(app: typer.Typer, bar: Bar) -> None:
             )
         _show(quiet, result)
 
+    @app.command()
+    def raters(
+        files: Annotated[
+            list[Path],
+            typer.Argument(help="Ratings as CSV, one file a rater, or with a column 'annotator'.", metavar="FILE..."),
+        ],
+        out: Annotated[
+            list[Path] | None,
+            typer.Option(
+                "--out",
+                help="Also write the merged ratings (.csv) or what was found (.json); repeatable.",
+                metavar="FILE",
+            ),
+        ] = None,
+        fps: Annotated[
+            float | None,
+            typer.Option("--fps", min=0.001, help="Frames a second, where files give frames and no times."),
+        ] = None,
+        most_lag: Annotated[float, typer.Option("--most-lag", min=0, help="Lags that are tried, in seconds.")] = 5.0,
+        va_range: VaRange = None,
+        quiet: Quiet = False,
+    ) -> None:
+        """Compare raters of the same videos: lag, offset and scale between them, agreement, and merged ratings.
+
+        The first rater is what the others are compared with. Merged ratings are an anchors file with the standard error
+        of each rating.
+
+        Example: mtclar raters anna.csv ben.csv --out merged.csv
+        """
+        from mtclar.steps import raters as step
+
+        result = step.run(files, fps=fps, most_lag_s=most_lag, va_range=_range(va_range), out=out or [])
+        _show(quiet, result)
+
 
 def _settings(params: Path | None, overrides: list[str] | None, subject: str | None) -> Any:
     from mtclar.settings import load_settings

@@ -31,6 +31,7 @@ from mtclar.labelling.process import Places, Posterior, Shapes
 
 SWEEPS, EXCHANGED = 4, 24
 """How often all chosen frames are tried to be exchanged, where there are no more than so many of them."""
+LEAST_SLOPE = 1e-6
 ACTIVITY_S, ACTIVITY_FLOOR, ACTIVITY_POWER = 0.2, 0.2, 0.5
 """See `activity`: over how many seconds, which share of the mean is added, and to which power it counts. Chosen on
 validation people among a few of each."""
@@ -244,7 +245,7 @@ def activity(times_s: np.ndarray, track: np.ndarray, values: np.ndarray) -> np.n
             slope[own, d] = np.convolve(raw[:, d], kernel)[len(reach) // 2 :][: len(own)] / norm
     known = np.isfinite(slope).all(axis=1)
     mean = slope[known].mean(axis=0) if known.any() else np.zeros(values.shape[1])
-    if not (mean > 0).all():
+    if not (mean > LEAST_SLOPE).all():
         return np.ones(values.shape)
     found = ((slope + ACTIVITY_FLOOR * mean) / ((1 + ACTIVITY_FLOOR) * mean)) ** ACTIVITY_POWER
     return np.where(np.isfinite(found), found, 1.0)
