@@ -58,7 +58,7 @@ def add_to(app: typer.Typer, bar: Bar) -> None:
     def suggest(
         features: Features,
         anchors: Given = None,
-        budget: Annotated[int, typer.Option("--budget", "-n", help="How many frames.")] = 5,
+        budget: Annotated[int, typer.Option("--budget", "-n", help="How many frames; few at a time tell more.")] = 3,
         target_rmse: Annotated[
             float | None,
             typer.Option("--target-rmse", help="Say how many anchors it takes until valence and arousal err by less."),

@@ -4,13 +4,15 @@ Test clips of people the model has not seen are labelled from anchors that are p
 
 - evenly: in the middle of as many equal parts of the clip;
 - at random;
-- as suggested: in rounds of five, each chosen from what the rounds before have told;
+- as suggested: in rounds of three, each chosen from what the rounds before have told, among frames on which the face
+  can be seen, as `mtclar suggest` does;
+- so, but among all frames: a rater of synthetic people sees as well in the dark, and a person does not;
 - where the error is largest, which nobody knows: each next anchor is the frame with the largest error. What is left
   between this and even spacing is what any choice could gain, about.
 
-RMSE is over the frames that are no anchors. How many suggested anchors reach the error of K evenly spaced ones is read
-from the means over clips, on a line between the numbers tried; intervals are over clips. The estimated error is judged
-by the ratio of what it was to what it was said to be.
+RMSE is over the frames that are no anchors, and besides over those of them whose face can be seen. How many suggested
+anchors reach the error of K evenly spaced ones is read from the means over clips, on a line between the numbers tried;
+intervals are over clips. The estimated error is judged by the ratio of what it was to what it was said to be.
 
     mtclar synthesize --out FACES ...
     python -m studies.suggest --faces FACES
@@ -33,13 +35,17 @@ from mtclar.evaluation.process_fit import Stretch, stretches_of
 from mtclar.labelling import Calibration, Process
 from mtclar.labelling.design import activity, choose, field_of
 from mtclar.labelling.process import Posterior
-from mtclar.labelling.suggest import ACTIVE_FROM, AHEAD, surprise
+from mtclar.labelling.suggest import ACTIVE_FROM, rateable, surprise
 from mtclar.steps.embed import embed_rows
 from mtclar.steps.models import open_model
 from studies.files import write_results
 
+ROUND = 3
+"""Anchors a round, the default of `mtclar suggest`."""
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20)
 ASKED = (5, 10, 20)
+HARDLY_SEEN = 0.125
+"""`label.low_quality` of params.yaml."""
 LEAST_FRAMES, RESAMPLES, SEED = 60, 1000, 7
 
 Place = Callable[[Stretch, Process, int, np.random.Generator], list[int]]
@@ -70,8 +76,10 @@ def randomly(stretch: Stretch, process: Process, count: int, rng: np.random.Gene
     return [int(frame) for frame in rng.permutation(len(stretch))[:count]]
 
 
-def suggested(stretch: Stretch, process: Process, count: int, rng: np.random.Generator) -> list[int]:
-    """As `mtclar suggest` says, a round of `AHEAD` after the other."""
+def suggested(
+    stretch: Stretch, process: Process, count: int, rng: np.random.Generator, least: float = HARDLY_SEEN
+) -> list[int]:
+    """As `mtclar suggest` says, a round of `ROUND` after the other, among frames of at least some quality."""
     chosen: list[int] = []
     places = [stretch.places(process, d) for d in range(len(DIMENSIONS))]
     while len(chosen) < count:
@@ -84,10 +92,15 @@ def suggested(stretch: Stretch, process: Process, count: int, rng: np.random.Gen
             means = np.stack([found.at(own)[0] for found, own in zip(posteriors, some, strict=True)], axis=1)
             both, values = np.append(rest, at), np.concatenate([means, stretch.truth[at]])
             active = activity(stretch.times_s[both], np.zeros(len(both), int), values)[: len(rest)]
-        allowed = np.ones(len(rest), bool)
-        found = choose(fields, np.ones(len(rest)), allowed, AHEAD, active)
+        allowed = rateable(stretch.times_s, np.zeros(len(stretch), int), stretch.quality, rest, least)
+        found = choose(fields, np.ones(len(rest)), allowed, ROUND, active)
         chosen += [int(rest[k]) for k in found.order]
     return chosen[:count]
+
+
+def suggested_anywhere(stretch: Stretch, process: Process, count: int, rng: np.random.Generator) -> list[int]:
+    """The same among all frames."""
+    return suggested(stretch, process, count, rng, least=0.0)
 
 
 def at_the_largest_error(stretch: Stretch, process: Process, count: int, rng: np.random.Generator) -> list[int]:
@@ -104,6 +117,7 @@ WAYS: dict[str, Place] = {
     "evenly spaced": evenly,
     "random": randomly,
     "suggested": suggested,
+    "suggested anywhere": suggested_anywhere,
     "largest error": at_the_largest_error,
 }
 
@@ -134,37 +148,44 @@ def score(stretches: Sequence[Stretch], process: Process) -> pd.DataFrame:
                 mean, sd = labels(stretch, process, chosen)
                 posteriors = told(stretch, process, chosen)
                 error = np.sqrt(np.mean((mean - stretch.truth)[rest] ** 2, axis=0))
+                seen = rest[stretch.quality[rest] >= HARDLY_SEEN]
+                clear = np.sqrt(np.mean((mean - stretch.truth)[seen] ** 2, axis=0)).mean() if len(seen) else np.nan
                 said = np.sqrt(np.mean(sd[rest] ** 2, axis=0)) * [surprise(found) for found in posteriors]
-                rows.append((way, k, number, *error, *said))
+                rows.append((way, k, number, *error, *said, float(clear)))
     return pd.DataFrame(
-        rows, columns=["placed", "anchors", "clip", "valence", "arousal", "valence_said", "arousal_said"]
+        rows, columns=["placed", "anchors", "clip", "valence", "arousal", "valence_said", "arousal_said", "seen"]
     )
 
 
 def errors_table(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean RMSE over clips by way and number of anchors."""
-    means = scores.groupby(["anchors", "placed"], sort=False)[["valence", "arousal"]].mean().reset_index()
-    return means.pivot(index="anchors", columns="placed", values=["valence", "arousal"]).pipe(
-        lambda wide: wide.set_axis([f"{dimension}, {way}" for dimension, way in wide.columns], axis=1).reset_index()
-    )
+    rows = []
+    for k, part in scores.groupby("anchors", sort=False):
+        means = part.groupby("placed", sort=False)[list(DIMENSIONS)].mean()
+        rows.append((k, *(means[dimension].to_dict()[way] for dimension in DIMENSIONS for way in WAYS)))
+    names = [f"{dimension}, {way}" for dimension in DIMENSIONS for way in WAYS]
+    return pd.DataFrame(rows, columns=["anchors", *names])
 
 
 def saved_table(scores: pd.DataFrame, resamples: int = RESAMPLES) -> pd.DataFrame:
-    """How many anchors of each way reach the mean error of K evenly spaced ones, as a share of K, with 95 % intervals."""
-    wide = scores.assign(both=(scores["valence"] + scores["arousal"]) / 2).pivot(
-        index="clip", columns=["placed", "anchors"], values="both"
-    )
+    """How many anchors of each way reach the mean error of K evenly spaced ones, over K, with 95 % intervals."""
+    both = scores.assign(all=(scores["valence"] + scores["arousal"]) / 2)
     rng, rows = np.random.default_rng(SEED), []
-    draws = [np.arange(len(wide)), *(rng.integers(len(wide), size=len(wide)) for _ in range(resamples))]
-    for way in [name for name in WAYS if name != "evenly spaced"]:
-        for k in ASKED:
-            shares = []
-            for draw in draws:
-                means = wide.iloc[draw].mean()
-                shares.append(_reaching(means[way], float(means["evenly spaced"][k])) / k)
-            low, high = np.quantile(shares[1:], [0.025, 0.975])
-            rows.append((way, k, shares[0], low, high))
-    return pd.DataFrame(rows, columns=["placed", "evenly spaced anchors", "share", "share_low", "share_high"])
+    clips = both["clip"].nunique()
+    draws = [np.arange(clips), *(rng.integers(clips, size=clips) for _ in range(resamples))]
+    for frames in ("all", "seen"):
+        wide = both.pivot(index="clip", columns=["placed", "anchors"], values=frames)
+        for way in [name for name in WAYS if name != "evenly spaced"]:
+            for k in ASKED:
+                shares = []
+                for draw in draws:
+                    means = wide.iloc[draw].mean()
+                    shares.append(_reaching(means[way], float(means["evenly spaced"][k])) / k)
+                low, high = np.quantile(shares[1:], [0.025, 0.975], method="nearest")
+                rows.append((frames, way, k, shares[0], low, high))
+    return pd.DataFrame(
+        rows, columns=["frames judged", "placed", "evenly spaced anchors", "share", "share_low", "share_high"]
+    )
 
 
 def _reaching(means: pd.Series, goal: float) -> float:

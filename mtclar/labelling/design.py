@@ -139,6 +139,7 @@ def choose(
     allowed: np.ndarray,
     count: int,
     active: np.ndarray | None = None,
+    ahead: int = 0,
 ) -> Plan:
     """Chooses the frames that together take most from the variance of all, and puts them in the order of their use.
 
@@ -148,14 +149,19 @@ def choose(
         allowed: bool (m,), the frames that may be chosen.
         count: How many; fewer are found where fewer are allowed.
         active: float64 (m, 2), what standard deviations are multiplied with for the choice; None for 1.
+        ahead: Where `count` is less, further frames are added, each the best after those before it, up to so many.
     """
     goal = fields if active is None else [each.times(active[:, d]) for d, each in enumerate(fields)]
-    chosen = _greedy(goal, weight, allowed, min(count, int(allowed.sum())))
+    most = int(allowed.sum())
+    chosen = _greedy(goal, weight, allowed, min(count, most))
     if 1 < len(chosen) <= EXCHANGED:
-        found = _exchanged(goal, weight, allowed, chosen)
         own = np.zeros(len(weight), bool)
-        own[found] = True
+        own[_exchanged(goal, weight, allowed, chosen)] = True
         chosen = _greedy(goal, weight, own, len(chosen))
+    if count < min(ahead, most):
+        rest = allowed.copy()
+        rest[chosen] = False
+        chosen += _greedy([each.given_all(chosen) for each in goal], weight, rest, min(ahead, most) - len(chosen))
     return followed(fields, weight, chosen)
 
 

@@ -35,6 +35,7 @@ class Fitted:
         own_row: int64 (k,), the row that each anchor labels; -1 where none is.
         asked: bool (n,), the rows that get a label and are no anchors.
         typical: The distance of embeddings that counts as 1.
+        low_quality: The quality below which a face counts as hardly seen.
         posteriors: The process of valence and of arousal.
     """
 
@@ -48,6 +49,7 @@ class Fitted:
     own_row: np.ndarray
     asked: np.ndarray
     typical: float
+    low_quality: float
     posteriors: tuple[Posterior, Posterior]
 
     def places(self, rows: np.ndarray, dimension: int) -> Places:
@@ -115,7 +117,9 @@ def fit(
         return Posterior(model, places(features, given, anchors.frames, typical, d), anchors.labels[:, d], variances)
 
     both = (weighed(0), weighed(1))
-    return Fitted(features, anchors, known, rows, here, given, anchor_track, own_row, asked, typical, both)
+    return Fitted(
+        features, anchors, known, rows, here, given, anchor_track, own_row, asked, typical, settings.low_quality, both
+    )
 
 
 def some(seen: Seen, rows: slice | np.ndarray) -> Seen:

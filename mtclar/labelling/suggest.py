@@ -17,10 +17,9 @@ from mtclar.labelling.process import Posterior
 
 POINTS = 480
 """Frames of a video, at most, that are weighed against each other; each of more stands for those around it."""
-LEAST_QUALITY = 0.25
-"""Of the face on a frame that is suggested: two halvings of what is clear. A person could hardly rate less."""
-CLEARER, BESIDE_S = 0.8, 0.3
-"""A frame is not suggested where its quality is below this share of the best within so many seconds in its track."""
+CLEARER, BESIDE_S = 0.8, 0.12
+"""A frame is not suggested where its quality is below this share of the best within so many seconds in its track: a
+blurred one or a blink has a clear one beside it."""
 PRIOR_WEIGHT = 20.0
 """What it counts, in anchors, that errors are as large as the process says; see `surprise`. Synthetic people err as it
 says, so that among 4, 10, 20 and 40 the larger foretold their errors the better; 20 leaves anchors a say where a rater
@@ -98,9 +97,7 @@ def surprise(found: Posterior) -> float:
     return max(LEAST_SURPRISE, float(np.sqrt((PRIOR_WEIGHT + (missed**2).sum()) / (PRIOR_WEIGHT + k))))
 
 
-def candidates(
-    fitted: Fitted, low_quality: float = 0.0, points: int = POINTS
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def candidates(fitted: Fitted, points: int = POINTS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Frames of a video that are weighed against each other.
 
     Of each run of rows of one track the clearest stands for all.
@@ -121,27 +118,20 @@ def candidates(
             chosen.append(int(run[np.argmax(quality[run])]))
             weight.append(len(run))
     rows = np.array(chosen, np.int64)
-    best = _best_beside(time_s, track, np.where(fitted.has_face, quality, 0.0), rows)
-    least = max(LEAST_QUALITY, low_quality)
-    allowed = fitted.has_face[rows] & (quality[rows] >= least) & (quality[rows] >= CLEARER * best)
-    if not allowed.any() and len(rows):
-        allowed = fitted.has_face[rows] & (quality[rows] >= quality[rows].max())
+    allowed = rateable(time_s, track, np.where(fitted.has_face, quality, 0.0), rows, fitted.low_quality)
     return rows, np.array(weight, np.float64), allowed
 
 
-def suggest(
-    fitted: Fitted, count: int, *, low_quality: float = 0.0, target: float | None = None, points: int = POINTS
-) -> Suggestion:
+def suggest(fitted: Fitted, count: int, *, target: float | None = None, points: int = POINTS) -> Suggestion:
     """Which frames to label next, and what that is likely to bring.
 
     Args:
         fitted: The video and its anchors; there need not be any.
         count: How many frames, at most.
-        low_quality: The setting `label.low_quality`.
         target: RMSE that is wanted of both dimensions; the estimate says how many anchors it takes.
         points: See `POINTS`.
     """
-    rows, weight, allowed = candidates(fitted, low_quality, points)
+    rows, weight, allowed = candidates(fitted, points)
     error, found = _estimate(fitted, rows, weight, allowed, count, target)
     chosen = rows[found.order[:count]]
     sd = np.stack([p.at(fitted.places(chosen, d))[1] for d, p in enumerate(fitted.posteriors)], axis=1)
@@ -149,9 +139,7 @@ def suggest(
     return Suggestion(chosen, frame, track, found.gain[:count], sd.reshape(-1, 2), error)
 
 
-def estimated_error(
-    fitted: Fitted, *, low_quality: float = 0.0, target: float | None = None, ahead: int = AHEAD, points: int = POINTS
-) -> Error:
+def estimated_error(fitted: Fitted, *, target: float | None = None, ahead: int = AHEAD, points: int = POINTS) -> Error:
     """The error of the labels of this video: RMSE of valence and arousal over the frames that are no anchors.
 
     It is the root of the mean variance of the process, times `surprise`. What it will be after more anchors follows in
@@ -159,12 +147,11 @@ def estimated_error(
 
     Args:
         fitted: The video and its anchors.
-        low_quality: The setting `label.low_quality`.
         target: RMSE that is wanted of both dimensions.
         ahead: How many of the suggested anchors are looked ahead.
         points: See `POINTS`.
     """
-    return _estimate(fitted, *candidates(fitted, low_quality, points), ahead, target)[0]
+    return _estimate(fitted, *candidates(fitted, points), ahead, target)[0]
 
 
 def _estimate(
@@ -184,7 +171,7 @@ def _estimate(
     now = factor * np.sqrt(sd**2 @ weight / weight.sum())
     fields = [field_of(found, some) for found, some in zip(fitted.posteriors, at, strict=True)]
     active = _activity_of(fitted, rows, labels.T) if len(fitted.anchors) >= ACTIVE_FROM else None
-    found = choose(fields, weight, allowed, max(count, AHEAD), active)
+    found = choose(fields, weight, allowed, count, active, AHEAD)
     needed = None
     if target is not None:
         needed = 0 if (now <= target).all() else None
@@ -204,16 +191,29 @@ def _activity_of(fitted: Fitted, rows: np.ndarray, labels: np.ndarray) -> np.nda
     return activity(fitted.features.time_s[fitted.rows.frame[both]], fitted.rows.track[both], values)[: len(rows)]
 
 
-def _best_beside(time_s: np.ndarray, track: np.ndarray, quality: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The best quality within `BESIDE_S` of each of some rows in its track (m,)."""
+def rateable(time_s: np.ndarray, track: np.ndarray, quality: np.ndarray, rows: np.ndarray, least: float) -> np.ndarray:
+    """Whether the face on some frames is clear enough to be rated, and not much less so than beside it in its track.
+
+    Where none is, the clearest are.
+
+    Args:
+        time_s, track, quality: Of all n frames; quality is 0 where there is no face.
+        rows: int (m,), the frames that are asked about.
+        least: The quality that it takes; `label.low_quality` is what counts as hardly seen.
+
+    Returns:
+        bool (m,).
+    """
     order = np.lexsort((time_s, track))
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    found = np.empty(len(rows))
+    best = np.empty(len(rows))
     starts = {each: np.searchsorted(track[order], [each, each + 1]) for each in np.unique(track[rows]).tolist()}
     for k, row in enumerate(rows.tolist()):
         start, end = starts[int(track[row])]
         own = order[start:end]
         first, last = np.searchsorted(time_s[own], [time_s[row] - BESIDE_S, time_s[row] + BESIDE_S + 1e-9])
-        found[k] = quality[own[first:last]].max(initial=0.0)
+        best[k] = quality[own[first:last]].max(initial=0.0)
+    clear = quality[rows]
+    found: np.ndarray = (clear > 0) & (clear >= least) & (clear >= CLEARER * best)
+    if not found.any() and len(rows) and clear.max() > 0:
+        found = clear >= clear.max()
     return found

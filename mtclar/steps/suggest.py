@@ -168,7 +168,7 @@ def run(
     case = open_case(
         features, s, anchors=anchors, model=model, va_range=va_range, clock=anchor_clock, progress=progress
     )
-    found = suggest(case.fitted, budget, low_quality=s.label.low_quality, target=target_rmse)
+    found = suggest(case.fitted, budget, target=target_rmse)
     if not len(found.rows):
         raise MtclarError(f"{features}: no frame is left to label that shows a face of the subject; see --subject.")
     result = SuggestResult(case, found)
