@@ -129,9 +129,9 @@ def labels(stretch: Stretch, process: Process, at: np.ndarray) -> tuple[np.ndarr
     return np.clip(np.stack(means, axis=1), -1, 1), np.stack(sds, axis=1)
 
 
-def score(stretches: Sequence[Stretch], process: Process) -> pd.DataFrame:
+def score(stretches: Sequence[Stretch], known: Calibration) -> pd.DataFrame:
     """By clip, way and number of anchors: RMSE of both dimensions, and what it was estimated to be."""
-    rows = []
+    rows, process = [], known.process
     for number, stretch in enumerate(stretches):
         if len(stretch) < LEAST_FRAMES:
             continue
@@ -151,6 +151,7 @@ def score(stretches: Sequence[Stretch], process: Process) -> pd.DataFrame:
                 seen = rest[stretch.quality[rest] >= HARDLY_SEEN]
                 clear = np.sqrt(np.mean((mean - stretch.truth)[seen] ** 2, axis=0)).mean() if len(seen) else np.nan
                 said = np.sqrt(np.mean(sd[rest] ** 2, axis=0)) * [surprise(found) for found in posteriors]
+                said = said * known.widths(np.array([k]))[0]
                 rows.append((way, k, number, *error, *said, float(clear)))
     return pd.DataFrame(
         rows, columns=["placed", "anchors", "clip", "valence", "arousal", "valence_said", "arousal_said", "seen"]
@@ -238,7 +239,7 @@ def main(
     clips = clips_of(store.table, split)
     rows = np.unique(np.concatenate([clip.rows for clip in clips]))
     stretches = stretches_of(clips, embed_rows(store, rows, bundle), bundle)
-    scores = score(stretches, Calibration.read(bundle.calibration).process)
+    scores = score(stretches, Calibration.read(bundle.calibration))
     tables = {"table": errors_table(scores), "saved": saved_table(scores), "estimates": estimates_table(scores)}
     typer.echo(write_results(name, tables, {"figure": figure(scores)}))
 

@@ -6,6 +6,7 @@ before anybody has labelled a frame.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,8 +143,9 @@ def suggest(fitted: Fitted, count: int, *, target: float | None = None, points: 
 def estimated_error(fitted: Fitted, *, target: float | None = None, ahead: int = AHEAD, points: int = POINTS) -> Error:
     """The error of the labels of this video: RMSE of valence and arousal over the frames that are no anchors.
 
-    It is the root of the mean variance of the process, times `surprise`. What it will be after more anchors follows in
-    the same way, for the variance does not depend on what they say.
+    It is the root of the mean variance of the process, times how large errors were beside that on people not seen
+    before (`Calibration.widths`), times `surprise`. What it will be after more anchors follows in the same way, for the
+    variance does not depend on what they say.
 
     Args:
         fitted: The video and its anchors.
@@ -168,7 +170,8 @@ def _estimate(
     labels, sd = map(
         np.stack, zip(*(found.at(some) for found, some in zip(fitted.posteriors, at, strict=True)), strict=True)
     )
-    now = factor * np.sqrt(sd**2 @ weight / weight.sum())
+    width = _widths(fitted)
+    now = width(0)[0] * factor * np.sqrt(sd**2 @ weight / weight.sum())
     fields = [field_of(found, some) for found, some in zip(fitted.posteriors, at, strict=True)]
     active = _activity_of(fitted, rows, labels.T) if len(fitted.anchors) >= ACTIVE_FROM else None
     found = choose(fields, weight, allowed, count, active, AHEAD)
@@ -176,11 +179,23 @@ def _estimate(
     if target is not None:
         needed = 0 if (now <= target).all() else None
         if needed is None:
-            errors = choose(fields, weight, allowed, MOST_AHEAD, active).error[1:] * factor
+            errors = choose(fields, weight, allowed, MOST_AHEAD, active).error * factor
+            errors = (errors * width(len(errors) - 1))[1:]
             reached = np.flatnonzero((errors <= target).all(axis=1))
             needed = int(reached[0]) + 1 if len(reached) else None
-    ahead = np.minimum(found.error[1:] * factor, now)
+    ahead = np.minimum((found.error * factor * width(len(found.order)))[1:], now)
     return Error(len(fitted.anchors), (float(now[0]), float(now[1])), ahead, scale, target, needed), found
+
+
+def _widths(fitted: Fitted) -> Callable[[int], np.ndarray]:
+    """`Calibration.widths` after none up to so many more anchors, shared out evenly among the people labelled."""
+    people = len(np.unique(fitted.here.person[fitted.asked]))
+    own = float(fitted.own_anchors()[fitted.asked].mean())
+
+    def after(most: int) -> np.ndarray:
+        return fitted.calibration.widths(own + np.arange(most + 1) / max(people, 1))
+
+    return after
 
 
 def _activity_of(fitted: Fitted, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from test_study_useless import stretch
 
-from mtclar.labelling import nominal
+from mtclar.labelling import Calibration, Multiples, nominal
 from studies import suggest, suspects
 
 
 def test_suggested_frames_beat_random_ones_and_the_tables_say_by_how_many(monkeypatch):
     monkeypatch.setattr(suggest, "COUNTS", (2, 4, 8))
     monkeypatch.setattr(suggest, "ASKED", (4,))
-    scores = suggest.score([stretch(k) for k in range(5)], nominal(1.7))
+    scores = suggest.score([stretch(k) for k in range(5)], Calibration(nominal(1.7), Multiples.level(1.6)))
     assert len(scores) == 5 * 3 * len(suggest.WAYS)
     means = scores.groupby(["placed", "anchors"])["valence"].mean()
     assert means["largest error", 8] < means["random", 8]
