@@ -20,6 +20,7 @@ SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
 that shows none; nothing."""
 STATUSES = ("ok", "low_quality", "no_face", "out_of_shot")
 """What a row's frame shows of the face: it; hardly anything of it; nothing; or the frame is of a shot without it."""
+_ROWS = 4096
 USED_SHARE = 0.01
 """A row rests on anchors where the weight of one in valence or arousal is at least so much."""
 NAMED_SHARE = 0.2
@@ -77,10 +78,8 @@ class Labels:
 
         An anchor's own row uses itself alone.
         """
-        size = np.abs(self.weights[row])
-        least = np.maximum(NAMED_SHARE * size.max(axis=0, initial=0.0), USED_SHARE)
-        named = np.flatnonzero((size >= least).any(axis=1))
-        return named[np.argsort(-size[named].sum(axis=1), kind="stable")]
+        order, count = _named(self.weights[row : row + 1])
+        return order[0, : count[0]]
 
     def why(self, frame: int, track: int | None = None) -> pd.DataFrame:
         """What the label of a frame is made of.
@@ -158,10 +157,9 @@ class Labels:
 
     def columns(self, video_id: str = "") -> dict[str, np.ndarray]:
         """The columns of `mtclar.data.tables.LABELS`, (n,) each."""
-        names = [str(frame) for frame in self.anchors.tolist()]
         track = self.track.astype(object)
         track[self.track < 0] = None
-        used = [" ".join([names[k] for k in self.used(row).tolist()]) for row in range(len(self))]
+        used = self._anchor_ids()
         return {
             "video_id": np.full(len(self), video_id, object),
             "track_id": track,
@@ -187,6 +185,17 @@ class Labels:
             "quality": self.quality,
             "shot_id": self.shot,
         }
+
+    def _anchor_ids(self) -> list[str]:
+        """The frames of the anchors that carry weight in each row, separated by spaces."""
+        names, found = [str(frame) for frame in self.anchors.tolist()], []
+        for start in range(0, len(self), _ROWS):
+            order, count = _named(self.weights[start : start + _ROWS])
+            found += [
+                " ".join([names[k] for k in own[:some]])
+                for own, some in zip(order.tolist(), count.tolist(), strict=True)
+            ]
+        return found
 
     def to_pandas(self, video_id: str = "") -> pd.DataFrame:
         """The labels as a table with the columns of `mtclar.data.tables.LABELS`."""
@@ -215,3 +224,20 @@ class Labels:
             raise MtclarError(f"expected the track of one face to draw, got {track}; labelled are the tracks {there}.")
         columns = {name: values[rows] for name, values in self.columns().items()}
         return figure_of(columns, width_in=width_in, height_in=height_in)
+
+
+def _named(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The anchors that carry weight in some rows, see `NAMED_SHARE`.
+
+    Args:
+        weights: float32 (n, k, 2).
+
+    Returns:
+        int (n, k), positions of the anchors, those that carry weight first and of them the heaviest; and (n,), how many
+        they are.
+    """
+    size = np.abs(weights)
+    least = np.maximum(NAMED_SHARE * size.max(axis=1, keepdims=True, initial=0.0), USED_SHARE)
+    carries = (size >= least).any(axis=2)
+    order = np.argsort(np.where(carries, -size.sum(axis=2), 1.0), axis=1, kind="stable")
+    return order, carries.sum(axis=1)

@@ -164,7 +164,7 @@ def _paired(labels: np.ndarray, stay: np.ndarray, asked: np.ndarray, gaps: np.nd
         off = labels[rows][:, None] - labels[stay] - gaps[np.ix_(rows, stay)]
         off[rows[:, None] == stay] = np.nan
         found = np.full((len(rows), off.shape[2]), np.nan)
-        some = np.isfinite(off).any(axis=(1, 2))
+        some = np.isfinite(off).any(axis=1).all(axis=1)
         found[some] = np.nanmedian(off[some], axis=1)
         return found
 

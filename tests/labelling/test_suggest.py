@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from test_annotate import CALIBRATION, NONE, ONE, SETTINGS, anchors, video
 
+from mtclar.errors import MtclarError
+from mtclar.labelling import Calibration
 from mtclar.labelling.fitted import fit
 from mtclar.labelling.suggest import candidates, estimated_error, suggest, surprise
 
@@ -104,3 +107,9 @@ def test_all_frames_labelled_leaves_nothing_to_suggest():
     found = suggested(ONE, given)
     assert len(found.frame) == 0
     assert found.error.now == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("coverage", [0.0, 1.0, "0.9", True, None])
+def test_a_coverage_that_is_no_share_is_refused(coverage):
+    with pytest.raises(MtclarError, match="as 'coverage'"):
+        Calibration.read({**CALIBRATION, "coverage": coverage})
