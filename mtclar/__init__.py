@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 from mtclar.environment import prepare
 
 if TYPE_CHECKING:
-    from mtclar.api import Features, Labels, annotate, extract, label, read_features, write_features
+    from mtclar.api import (
+        Features,
+        Labels,
+        annotate,
+        estimated_error,
+        extract,
+        label,
+        read_features,
+        suggest,
+        write_features,
+    )
     from mtclar.errors import MtclarError
 
 prepare()
@@ -19,9 +29,11 @@ __all__ = [
     "MtclarError",
     "__version__",
     "annotate",
+    "estimated_error",
     "extract",
     "label",
     "read_features",
+    "suggest",
     "write_features",
 ]
 

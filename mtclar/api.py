@@ -11,17 +11,21 @@ labels.why(60)
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from mtclar.data.anchors import Anchors, Clock, VideoAnchors, given_anchors, read_anchors
 from mtclar.features import Features
 from mtclar.features.extract import Predictor
 from mtclar.features.file import read_features, write_features
 from mtclar.features.subjects import place_anchors
-from mtclar.labelling.annotate import annotate as annotate_placed
+from mtclar.labelling.annotate import labelled
+from mtclar.labelling.fitted import Fitted, fit
 from mtclar.labelling.labels import Labels
+from mtclar.labelling.suggest import Error, Suggestion
+from mtclar.labelling.suggest import estimated_error as error_of
+from mtclar.labelling.suggest import suggest as frames_to_label
 from mtclar.progress import Progress, silent
 from mtclar.settings import ExtractSettings, LabelSettings, load_settings, parse
 from mtclar.steps.extract import Opened
@@ -33,7 +37,19 @@ from mtclar.video import video_ids
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Features", "Labels", "annotate", "extract", "label", "read_features", "write_features"]
+__all__ = [
+    "Features",
+    "Labels",
+    "annotate",
+    "estimated_error",
+    "extract",
+    "label",
+    "read_features",
+    "suggest",
+    "write_features",
+]
+
+T = TypeVar("T")
 
 Place: TypeAlias = "str | os.PathLike[str]"
 """A path."""
@@ -88,15 +104,64 @@ def annotate(
         MtclarError: An anchor is not understood, or it is of no frame or face; the model cannot be opened; or a setting
             is not known.
     """
-    values = load_settings().label.model_dump() | settings
-    s = parse(LabelSettings, values, where="the settings given to mtclar")
-    placed = VideoAnchors.none()
-    if anchors is not None:
-        name = _name(features.video.get("name", "video"))
-        marks = _marks(anchors, name, va_range)
-        placed = place_anchors(features, marks, name, s.subject, anchor_clock)
-    calibration, _ = calibration_of(_opened(model))
-    return annotate_placed(features, placed, s, calibration)
+    return _fitted(features, anchors, model, va_range, anchor_clock, settings, labelled)
+
+
+def suggest(
+    features: Features,
+    anchors: GivenAnchors | None = None,
+    budget: int = 3,
+    *,
+    target_rmse: float | None = None,
+    model: Model = "default",
+    va_range: tuple[float, float] | None = None,
+    anchor_clock: Clock = "video",
+    **settings: Any,
+) -> Suggestion:
+    """Which frames of a video to label next, the most useful first; `error` of it is as `estimated_error` says.
+
+    Args:
+        features: As in `annotate`.
+        anchors: Frames that are labelled already; None for none.
+        budget: How many frames, at most.
+        target_rmse: RMSE that is wanted of valence and arousal; `error.needed` says how many more anchors it takes.
+        model: As in `annotate`.
+        va_range: As in `annotate`.
+        anchor_clock: As in `annotate`.
+        **settings: As in `annotate`.
+
+    Raises:
+        MtclarError: As `annotate`.
+    """
+
+    def chosen(fitted: Fitted, _: LabelSettings) -> Suggestion:
+        return frames_to_label(fitted, budget, target=target_rmse)
+
+    return _fitted(features, anchors, model, va_range, anchor_clock, settings, chosen)
+
+
+def estimated_error(
+    features: Features,
+    anchors: GivenAnchors | None = None,
+    *,
+    target_rmse: float | None = None,
+    model: Model = "default",
+    va_range: tuple[float, float] | None = None,
+    anchor_clock: Clock = "video",
+    **settings: Any,
+) -> Error:
+    """The estimated RMSE of the labels of a video, now and after more of the suggested anchors.
+
+    Args: As `suggest`.
+
+    Raises:
+        MtclarError: As `annotate`.
+    """
+
+    def told(fitted: Fitted, _: LabelSettings) -> Error:
+        return error_of(fitted, target=target_rmse)
+
+    return _fitted(features, anchors, model, va_range, anchor_clock, settings, told)
 
 
 def label(
@@ -126,6 +191,25 @@ def label(
     predictor = _opened(model)
     features = extract(video, model=predictor, progress=progress)
     return annotate(features, anchors, model=predictor, va_range=va_range, anchor_clock=anchor_clock, **settings)
+
+
+def _fitted(
+    features: Features,
+    anchors: GivenAnchors | None,
+    model: Model,
+    va_range: tuple[float, float] | None,
+    clock: Clock,
+    settings: Mapping[str, Any],
+    then: Callable[[Fitted, LabelSettings], T],
+) -> T:
+    """What follows from the features of a video and its anchors."""
+    s = parse(LabelSettings, load_settings().label.model_dump() | dict(settings), where="the settings given to mtclar")
+    placed = VideoAnchors.none()
+    if anchors is not None:
+        name = _name(features.video.get("name", "video"))
+        placed = place_anchors(features, _marks(anchors, name, va_range), name, s.subject, clock)
+    calibration, _ = calibration_of(_opened(model))
+    return then(fit(features, placed, s, calibration), s)
 
 
 def _opened(model: Model) -> Predictor:

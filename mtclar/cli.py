@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mtclar import __version__
+from mtclar.cli_anchors import add_to as add_anchors
 from mtclar.cli_formats import add_to as add_formats
 from mtclar.cli_models import models, promote
 from mtclar.cli_pipeline import pipeline
@@ -705,6 +706,7 @@ def label(
 
 add_videos(app, _progress, _partly)
 add_formats(app)
+add_anchors(app, _progress)
 
 
 @app.command()

@@ -26,6 +26,7 @@ VERBS = [
     "check",
     "normalise",
 ]
+QUESTIONS = ["suggest", "suspects", "why", "raters"]  # of a features file or of ratings: no step of a pipeline
 PARTS = [f"pipeline {name}" for name in ("compile", "run", "submit")]
 PARTS += [f"models {name}" for name in ("list", "show", "compare", "promote", "rollback", "history", "path", "ship")]
 HEAVY = "torch mlflow kfp dvc great_expectations pandas numpy cv2 pyarrow onnxruntime av dlib matplotlib vtk pydantic"
@@ -45,11 +46,11 @@ def test_help_imports_no_heavy_package():
 def test_help_names_every_verb_and_shows_an_example():
     answer = mtclar("--help")
     assert answer.returncode == 0
-    assert all(verb in answer.stdout for verb in [*VERBS, "pipeline"])
+    assert all(verb in answer.stdout for verb in [*VERBS, *QUESTIONS, "pipeline"])
     assert "Example: mtclar label" in answer.stdout
 
 
-@pytest.mark.parametrize("verb", [*VERBS, *PARTS])
+@pytest.mark.parametrize("verb", [*VERBS, *QUESTIONS, *PARTS])
 def test_the_help_of_every_verb_shows_an_example(verb):
     answer = mtclar(*verb.split(), "--help")
     assert answer.returncode == 0

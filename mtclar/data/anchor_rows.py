@@ -13,6 +13,7 @@ import numpy as np
 from mtclar.data.annotators import (
     Anchor,
     VideoAnchors,
+    given_errors,
     labels_of,
     one_each,
     said_of_annotators,
@@ -166,7 +167,7 @@ class Anchors:
             own=np.array([not key[1] for key in order]),
             notes=tuple(notes),
             track=np.array([key[2] for key in order], np.int64),
-            noise=noise,
+            noise=np.hypot(noise, given_errors(judged)),
             face_xy=np.array([group[0].face_xy or (np.nan, np.nan) for group in judged], float),
             person=np.array([next((row.person_id for row in group if row.person_id), "") for group in judged], object),
             lines=np.array([min(row.line for row in faces[key]) for key in order], np.int64),

@@ -1,8 +1,9 @@
 """Anchors files: the few frames a person labelled.
 
 A CSV with the columns `video_id`, `frame` or `time_s`, `valence`, `arousal` and, where wanted, `track_id`,
-`person_id`, `annotator`, `weight`, and `face_x` and `face_y`. Other columns are left alone. `label_lines` says which
-dialects and which other names of columns are read. Files of ratings have the same form.
+`person_id`, `annotator`, `weight`, `valence_sd` and `arousal_sd` (standard errors of the labels), and `face_x` and
+`face_y`. Other columns are left alone. `label_lines` says which dialects and which other names of columns are read.
+Files of ratings have the same form.
 """
 
 from __future__ import annotations
@@ -202,7 +203,20 @@ def _anchor(line: LabelLine, table: LabelTable, video_id: str, va_range: tuple[f
         annotator=line.text("annotator"),
         weight=1.0 if weight is None else weight,
         face_xy=_point(line),
+        sd=_errors(line, va_range),
     )
+
+
+def _errors(line: LabelLine, va_range: tuple[float, float] | None) -> tuple[float, float] | None:
+    """The standard errors that a line gives, `valence_sd` and `arousal_sd`, in labels from -1 to 1."""
+    low, high = va_range or FULL_RANGE
+    found = []
+    for name in ("valence_sd", "arousal_sd"):
+        value = line.given(name)
+        if value is not None and not 0 <= value <= high - low:
+            raise line.error(f"{name} is {value:g}, expected a standard error from 0 to {high - low:g}")
+        found.append(0.0 if value is None else 2 * value / (high - low))
+    return (found[0], found[1]) if any(found) else None
 
 
 def _point(line: LabelLine) -> tuple[float, float] | None:

@@ -27,7 +27,8 @@ _NOT_GIVEN = np.empty(0)
 class Anchor:
     """One line of an anchors file; what it does not give is None or empty, but of `frame` and `time_s` one is given.
 
-    `face_xy` is a point on the face that is meant, in pixels of the displayed frame from its upper left corner.
+    `face_xy` is a point on the face that is meant, in pixels of the displayed frame from its upper left corner; `sd` is
+    the standard error of valence and arousal in [-1, 1].
     """
 
     line: int
@@ -41,6 +42,7 @@ class Anchor:
     annotator: str = ""
     weight: float = 1.0
     face_xy: tuple[float, float] | None = None
+    sd: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,8 @@ class VideoAnchors:
         own: bool (k,), whether an anchor is of the face that is followed where only one is.
         notes: What was decided on the way, one sentence each.
         track: int64 (k,), the track that is named, -1 where none is.
-        noise: float64 (k, 2), standard error of the label as the mean of annotators who disagree, see
-            `standard_errors`; 0 in a video whose frames have one annotator each.
+        noise: float64 (k, 2), standard error of the label: that which the file gives, and that of the mean of
+            annotators who disagree, see `standard_errors`; 0 where none is given and frames have one annotator each.
         face_xy: float64 (k, 2), a point on the face that is meant in pixels of the displayed frame, else NaN.
         person: str (k,), the person that is named, or empty.
         lines: int64 (k,), the line of the file, the first of several; 0 where there is no file.
@@ -138,6 +140,15 @@ def standard_errors(groups: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarr
     extra = (counts - 1)[:, None]
     shared = (PRIOR_WEIGHT * PRIOR_DISAGREEMENT**2 + squares.sum(axis=0)) / (PRIOR_WEIGHT + extra.sum())
     found: np.ndarray = np.sqrt((PRIOR_WEIGHT * shared + squares) / (PRIOR_WEIGHT + extra) / counts[:, None])
+    return found
+
+
+def given_errors(groups: Sequence[Sequence[Anchor]]) -> np.ndarray:
+    """The standard errors that come with the rows, of the weighted mean of each group, float64 (k, 2); 0 without."""
+    found = np.zeros((len(groups), 2))
+    for at, group in enumerate(groups):
+        own, weights = np.array([row.sd or (0.0, 0.0) for row in group]), weights_of(group)
+        found[at] = np.sqrt(((weights[:, None] * own) ** 2).sum(axis=0)) / weights.sum()
     return found
 
 

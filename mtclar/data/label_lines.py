@@ -30,6 +30,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "person_id": ("person", "subject"),
     "annotator": ("rater", "coder"),
     "weight": (),
+    "valence_sd": (),
+    "arousal_sd": (),
     "face_x": (),
     "face_y": (),
     "face_w": (),

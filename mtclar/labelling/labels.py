@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from mtclar.labelling.fitted import Fitted
+
 SOURCES = ("anchor", "model", "zero-shot", "interpolated", "none")
 """Where a row's label comes from: a person; the model and anchors; the model alone; anchors and faces around a frame
 that shows none; nothing."""
 STATUSES = ("ok", "low_quality", "no_face", "out_of_shot")
 """What a row's frame shows of the face: it; hardly anything of it; nothing; or the frame is of a shot without it."""
+_ROWS = 4096
 USED_SHARE = 0.01
-"""An anchor is used by a row where its weight in valence or arousal is at least so much."""
+"""A row rests on anchors where the weight of one in valence or arousal is at least so much."""
+NAMED_SHARE = 0.2
+"""An anchor is named with a row where its weight is also at least this share of the heaviest anchor's there, in valence
+or in arousal: all process weights are a little above or below 0, so that otherwise nearly all would be named."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,7 @@ class Labels:
         given: float64 (k, 2), their labels.
         weights: float32 (n, k, 2), the weight of each anchor's label in each row's: values = base + weights @ given, up
             to the limits of the range, where the base is what predictions say.
+        fitted: What the labels were made of; None where they were not made here.
     """
 
     frame: np.ndarray
@@ -61,13 +68,18 @@ class Labels:
     anchors: np.ndarray
     given: np.ndarray
     weights: np.ndarray
+    fitted: Fitted | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def used(self, row: int) -> np.ndarray:
-        """Positions of the anchors that the label of a row uses; an anchor's own row uses itself alone."""
-        return np.flatnonzero((np.abs(self.weights[row]) >= USED_SHARE).any(axis=1))
+        """Positions of the anchors that carry weight in the label of a row, see `NAMED_SHARE`; the heaviest first.
+
+        An anchor's own row uses itself alone.
+        """
+        order, count = _named(self.weights[row : row + 1])
+        return order[0, : count[0]]
 
     def why(self, frame: int, track: int | None = None) -> pd.DataFrame:
         """What the label of a frame is made of.
@@ -87,12 +99,7 @@ class Labels:
         """
         import pandas as pd
 
-        rows = np.flatnonzero((self.frame == frame) & ((self.track == track) if track is not None else True))
-        labelled = rows[np.isfinite(self.values[rows]).all(axis=1)]
-        if len(labelled) != 1:
-            what = "several faces are labelled; name one by its track" if len(labelled) else "it has no label"
-            raise MtclarError(f"the label of frame {frame} cannot be explained: {what}.")
-        row = labelled[0]
+        row = self.row_of(frame, track)
         weights = self.weights[row].astype(np.float64)
         parts = weights * self.given
         order = np.argsort(-np.abs(weights).sum(axis=1), kind="stable")
@@ -104,12 +111,55 @@ class Labels:
             found[f"{name}_part"] = [*parts[order, d], rest[d]]
         return pd.DataFrame(found).astype({"frame": "Int64"})
 
+    def width(self, frame: int, track: int | None = None) -> pd.DataFrame:
+        """What makes the band of a frame as wide as it is.
+
+        Args:
+            frame: The frame.
+            track: As in `why`.
+
+        Returns:
+            A row for each of `mtclar.labelling.why.CAUSES` with the variance it adds and its share (`valence`,
+            `arousal`, `valence_share`, `arousal_share`). The variances sum to `sd` squared.
+
+        Raises:
+            MtclarError: As `why`; or the frame is an anchor, whose label is given.
+        """
+        import pandas as pd
+
+        from mtclar.labelling.why import CAUSES, width
+
+        row = self.row_of(frame, track)
+        if self.fitted is None or self.source[row] == "anchor":
+            what = "it is an anchor, so its label is given" if self.fitted is not None else "it was not made here"
+            raise MtclarError(f"the band of frame {frame} cannot be explained: {what}.")
+        at = np.array([row])
+        found = width(self.fitted.posteriors, (self.fitted.places(at, 0), self.fitted.places(at, 1)))
+        parts = {
+            f"{name}{end}": values[:, d]
+            for end, values in (("", found.parts), ("_share", found.share))
+            for d, name in enumerate(("valence", "arousal"))
+        }
+        return pd.DataFrame({"cause": list(CAUSES), **parts})
+
+    def row_of(self, frame: int, track: int | None = None) -> int:
+        """The row of the one label that a frame has, or that a track of it has.
+
+        Raises:
+            MtclarError: The frame has no label, or several.
+        """
+        rows = np.flatnonzero((self.frame == frame) & ((self.track == track) if track is not None else True))
+        labelled = rows[np.isfinite(self.values[rows]).all(axis=1)]
+        if len(labelled) != 1:
+            what = "several faces are labelled; name one by its track" if len(labelled) else "it has no label"
+            raise MtclarError(f"the label of frame {frame} cannot be explained: {what}.")
+        return int(labelled[0])
+
     def columns(self, video_id: str = "") -> dict[str, np.ndarray]:
         """The columns of `mtclar.data.tables.LABELS`, (n,) each."""
-        names = [str(frame) for frame in self.anchors.tolist()]
         track = self.track.astype(object)
         track[self.track < 0] = None
-        used = [" ".join([names[k] for k in self.used(row).tolist()]) for row in range(len(self))]
+        used = self._anchor_ids()
         return {
             "video_id": np.full(len(self), video_id, object),
             "track_id": track,
@@ -135,6 +185,17 @@ class Labels:
             "quality": self.quality,
             "shot_id": self.shot,
         }
+
+    def _anchor_ids(self) -> list[str]:
+        """The frames of the anchors that carry weight in each row, separated by spaces."""
+        names, found = [str(frame) for frame in self.anchors.tolist()], []
+        for start in range(0, len(self), _ROWS):
+            order, count = _named(self.weights[start : start + _ROWS])
+            found += [
+                " ".join([names[k] for k in own[:some]])
+                for own, some in zip(order.tolist(), count.tolist(), strict=True)
+            ]
+        return found
 
     def to_pandas(self, video_id: str = "") -> pd.DataFrame:
         """The labels as a table with the columns of `mtclar.data.tables.LABELS`."""
@@ -163,3 +224,20 @@ class Labels:
             raise MtclarError(f"expected the track of one face to draw, got {track}; labelled are the tracks {there}.")
         columns = {name: values[rows] for name, values in self.columns().items()}
         return figure_of(columns, width_in=width_in, height_in=height_in)
+
+
+def _named(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The anchors that carry weight in some rows, see `NAMED_SHARE`.
+
+    Args:
+        weights: float32 (n, k, 2).
+
+    Returns:
+        int (n, k), positions of the anchors, those that carry weight first and of them the heaviest; and (n,), how many
+        they are.
+    """
+    size = np.abs(weights)
+    least = np.maximum(NAMED_SHARE * size.max(axis=1, keepdims=True, initial=0.0), USED_SHARE)
+    carries = (size >= least).any(axis=2)
+    order = np.argsort(np.where(carries, -size.sum(axis=2), 1.0), axis=1, kind="stable")
+    return order, carries.sum(axis=1)

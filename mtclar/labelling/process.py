@@ -19,6 +19,7 @@ Statistical Science 14(4):382-401). Formulas after Rasmussen and Williams 2006, 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -126,6 +127,9 @@ class Posterior:
         logs: float64 (j,), log of prior weight times the density of the anchors' labels of each grid point, up to a
             constant.
         shares: float64 (j,), their posterior weights.
+        inverses: float64 (j, k, k), inverse covariances of the anchors' labels.
+        rests: float64 (j, k), the labels less what is expected before any anchor.
+        kept: int (p,), the grid points that count, and `parts`: float64 (p,), their weights, which sum to 1.
     """
 
     def __init__(self, model: Model, anchors: Places, labels: np.ndarray, variances: np.ndarray) -> None:
@@ -141,13 +145,17 @@ class Posterior:
         weight = model.grid.weight if len(anchors) else model.grid.alone
         with np.errstate(divide="ignore"):
             self.logs = np.log(weight / weight.sum())
-        self._inverses = np.empty((len(model.grid), len(anchors), len(anchors)))
-        self._rests = np.empty((len(model.grid), len(anchors)))
+        self.inverses = np.empty((len(model.grid), len(anchors), len(anchors)))
+        self.rests = np.empty((len(model.grid), len(anchors)))
         if len(anchors):
             self._weigh()
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Posterior weights of the grid's points, and which of them count."""
         self.shares = _normal(self.logs)
-        kept = np.flatnonzero(self.shares >= min(LEAST_SHARE, self.shares.max()))
-        self._kept, self._parts = kept, self.shares[kept] / self.shares[kept].sum()
+        self.kept = np.flatnonzero(self.shares >= min(LEAST_SHARE, self.shares.max()))
+        self.parts = self.shares[self.kept] / self.shares[self.kept].sum()
 
     def _weigh(self) -> None:
         """Inverse covariances of the labels, what they are beyond expectation, and how likely that is."""
@@ -156,23 +164,23 @@ class Posterior:
         one, faceless = np.eye(len(anchors)), anchors.face < 0
         for j in range(len(grid)):
             known = shapes.covariance(grid, j, centred, centred)
-            known += one * (self._hazy(j, anchors) + self.variances + faceless * grid.look_sd[j] ** 2)
+            known += one * (self.hazy(j, anchors) + self.variances + faceless * grid.look_sd[j] ** 2)
             factor = np.linalg.cholesky(known)
             root = np.linalg.solve(factor, one)
-            rest = self.labels - self._expected(j, anchors)
-            self._inverses[j], self._rests[j] = root.T @ root, rest
+            rest = self.labels - self.expected(j, anchors)
+            self.inverses[j], self.rests[j] = root.T @ root, rest
             white = root @ rest
             self.logs[j] += -0.5 * white @ white - np.log(np.diag(factor)).sum()
 
-    def _expected(self, j: int, places: Places) -> np.ndarray:
+    def expected(self, j: int, places: Places) -> np.ndarray:
         """Mean of the label of each frame before any anchor (n,)."""
         return self.model.mean + self.model.grid.gain[j] * (places.prediction - self.model.mean)
 
-    def _hazy(self, j: int, places: Places) -> np.ndarray:
+    def hazy(self, j: int, places: Places) -> np.ndarray:
         """Variance of what cannot be seen (n,): of the prediction, as far as the label follows it."""
         return (self.model.grid.gain[j] ** 2 + self.model.grid.gain_sd[j] ** 2) * places.haze
 
-    def _own(self, j: int, places: Places) -> np.ndarray:
+    def own(self, j: int, places: Places) -> np.ndarray:
         """Variance of the label of each frame before any anchor, less the haze (n,)."""
         grid = self.model.grid
         terms = grid.level_sd[j] ** 2 + grid.slow_sd[j] ** 2 + grid.fast_sd[j] ** 2 + grid.look_sd[j] ** 2
@@ -191,8 +199,8 @@ class Posterior:
         if not k:
             for j in points.tolist():
                 yield (
-                    self._expected(j, frames),
-                    self._own(j, frames) + self._hazy(j, frames),
+                    self.expected(j, frames),
+                    self.own(j, frames) + self.hazy(j, frames),
                     np.empty((len(frames), 0)),
                 )
             return
@@ -200,10 +208,10 @@ class Posterior:
         a, b = frames.prediction - self.model.mean, self.anchors.prediction - self.model.mean
         for j in points.tolist():
             cross = shapes.covariance(grid, j, a, b)
-            lever = cross @ self._inverses[j].astype(dtype)
+            lever = cross @ self.inverses[j].astype(dtype)
             told = np.einsum("nk,nk->n", lever, cross)
-            mean = self._expected(j, frames) + lever @ self._rests[j]
-            yield mean, np.maximum(self._own(j, frames) - told, 0.0) + self._hazy(j, frames), lever
+            mean = self.expected(j, frames) + lever @ self.rests[j]
+            yield mean, np.maximum(self.own(j, frames) - told, 0.0) + self.hazy(j, frames), lever
 
     def at(
         self, frames: Places, weights: np.ndarray | None = None, rows: np.ndarray | None = None
@@ -223,7 +231,7 @@ class Posterior:
         mean, square = np.zeros(n), np.zeros(n)
         for some in chunks(n, k):
             shared: np.ndarray | float = 0.0
-            for share, found in zip(self._parts, self.by_point(frames[some], self._kept), strict=True):
+            for share, found in zip(self.parts, self.by_point(frames[some], self.kept), strict=True):
                 mean[some] += share * found[0]
                 square[some] += share * (found[1] + found[0] ** 2)
                 shared = shared + np.float32(share) * found[2]
@@ -238,10 +246,10 @@ class Posterior:
         """
         k = len(self.anchors)
         mean, square, weights = np.zeros(k), np.zeros(k), np.zeros((k, k))
-        for j, share in zip(self._kept.tolist(), self._parts.tolist(), strict=True):
+        for j, share in zip(self.kept.tolist(), self.parts.tolist(), strict=True):
             # K (K + V)^-1 = 1 - V (K + V)^-1, with V what raters add.
-            lever = np.eye(k) - self.variances[:, None] * self._inverses[j]
-            centre = self._expected(j, self.anchors) + lever @ self._rests[j]
+            lever = np.eye(k) - self.variances[:, None] * self.inverses[j]
+            centre = self.expected(j, self.anchors) + lever @ self.rests[j]
             mean += share * centre
             square += share * (self.variances * np.diag(lever) + centre**2)
             weights += share * lever
@@ -254,14 +262,39 @@ class Posterior:
         put the label of anchor i (A r)_i / A_ii below what it is, with variance 1 / A_ii, and a grid point loses the
         density it owes to anchor i.
         """
-        precision = np.einsum("jkk->jk", self._inverses)
-        off = np.einsum("jkl,jl->jk", self._inverses, self._rests) / precision
-        owed = 0.5 * np.log(precision) - 0.5 * off**2 * precision
+        precision, off, owed = self._owed()
         shares = _normal(self.logs[:, None] - owed)
         told = self.labels - off
         mean = (shares * told).sum(axis=0)
         square = (shares * (1 / precision + told**2)).sum(axis=0)
         return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+
+    def without(self, anchor: int) -> Posterior:
+        """The same without one of the k anchors, in closed form: as it would be had that one never been given.
+
+        With A the inverse covariance of the labels, the inverse of the others' is what is left of A - a a^T / A_ii
+        without row and column i, a being column i.
+        """
+        others = np.delete(np.arange(len(self.anchors)), anchor)
+        given = self.anchors[others], self.labels[others], self.variances[others]
+        if not len(others):
+            return Posterior(self.model, *given)
+        found = copy(self)
+        found.anchors, found.labels, found.variances = given
+        found.logs = self.logs - self._owed()[2][:, anchor]
+        column = self.inverses[:, others, anchor]
+        pivot = self.inverses[:, anchor, anchor][:, None, None]
+        found.inverses = self.inverses[:, others][:, :, others] - column[:, :, None] * column[:, None, :] / pivot
+        found.rests = self.rests[:, others]
+        found._share_out()
+        return found
+
+    def _owed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """For each grid point and anchor (j, k): precision of the anchor's label given the others, how far the label is
+        off what they say, and log density of it up to a constant."""
+        precision = np.einsum("jkk->jk", self.inverses)
+        off = np.einsum("jkl,jl->jk", self.inverses, self.rests) / precision
+        return precision, off, 0.5 * np.log(precision) - 0.5 * off**2 * precision
 
 
 def chunks(rows: int, columns: int) -> Iterator[slice]:

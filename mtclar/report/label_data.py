@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from mtclar.labelling.fitted import Fitted
+from mtclar.labelling.hyper import DIMENSIONS
 from mtclar.labelling.labels import SOURCES, STATUSES
+from mtclar.labelling.suspects import Suspects
 
 Columns = Mapping[str, np.ndarray]
 """The columns of a labels table (`tables.LABELS`) as arrays, one row per frame and person labelled."""
@@ -50,6 +53,22 @@ class Suspect:
     frame: int
     reason: str
     track: int | None = None
+
+
+def suspects_of(fitted: Fitted, found: Suspects) -> list[Suspect]:
+    """The anchors that should be looked at again, the most suspect first, each with what the others say."""
+    shown = []
+    for k in np.flatnonzero(found.suspect).tolist():
+        at = int(found.order[k])
+        own, told, off = fitted.anchors.labels[at], found.expected[k], np.abs(found.z[k])
+        said = [
+            f"{name} is {own[d]:+.2f}, and the other anchors say {told[d]:+.2f}"
+            for d, name in enumerate(DIMENSIONS)
+            if off[d] == off.max() or off[d] >= 2
+        ]
+        track = int(fitted.track[at])
+        shown.append(Suspect(int(fitted.anchors.frames[at]), "; ".join(said) + ".", track if track >= 0 else None))
+    return shown
 
 
 def people_of(columns: Columns) -> Iterator[Person]:

@@ -21,9 +21,13 @@ from mtclar.features.cache import is_known
 from mtclar.features.extract import Predictor, identity
 from mtclar.features.file import SUFFIX
 from mtclar.features.subjects import NOBODY, choice_notes, place_anchors
-from mtclar.labelling import Calibration, Labels, annotate
+from mtclar.labelling import Calibration, Labels
+from mtclar.labelling.annotate import labelled
 from mtclar.labelling.calibration import EARLIER
+from mtclar.labelling.fitted import fit
+from mtclar.labelling.suspects import suspects
 from mtclar.progress import Progress
+from mtclar.report.label_data import suspects_of
 from mtclar.report.label_page import write_label_page
 from mtclar.settings import ExtractSettings, LabelSettings
 from mtclar.steps.extract import Opened
@@ -133,7 +137,9 @@ class Labelling:
         if marks is not None:
             placed = place_anchors(features, marks, name, s.subject, self.clock)
         calibration, doubt = calibration_of(predictor)
-        labels = annotate(features, placed, s, calibration)
+        fitted = fit(features, placed, s, calibration)
+        labels = labelled(fitted, s)
+        contradicting = suspects_of(fitted, suspects(fitted, predictor.compare))
         columns = labels.columns(name)
         notes = (*_notes(features, labels, marks, placed, s), *doubt, *predictor.facts.get("notes", ()))
         facts = side_facts(s, source.file, name, features, columns, marks, placed, predictor, notes)
@@ -163,6 +169,7 @@ class Labelling:
                 shots=features.shot_pictures,
                 notes=notes,
                 card=predictor.card,
+                suspects=contradicting,
             )
             stage.inputs, stage.row, stage.source = inputs, asdict(result), source.facts
         return result

@@ -471,3 +471,13 @@ def test_anchors_may_be_given_as_numbers_mappings_or_a_table():
 def test_wrong_anchors_of_a_program_are_refused_as_those_of_a_file(rows, says):
     with pytest.raises(MtclarError, match=says):
         given_anchors(rows, "clip")
+
+
+def test_standard_errors_that_a_file_gives_are_the_noise_of_its_anchors(tmp_path):
+    path = tmp_path / "merged.csv"
+    path.write_text("video_id,frame,valence,arousal,valence_sd,arousal_sd\nclip,0,60,50,5,\nclip,3,50,50,,10\n")
+    placed = read_anchors(path, va_range=(0, 100)).match(["clip"]).on_frames("clip", np.arange(5) / 25)
+    np.testing.assert_allclose(placed.noise, [[0.1, 0.0], [0.0, 0.2]])
+    path.write_text("video_id,frame,valence,arousal,valence_sd\nclip,0,0.1,0.1,-0.2\n")
+    with pytest.raises(MtclarError, match=r"line 2: valence_sd is -0.2, expected a standard error from 0 to 2"):
+        read_anchors(path)

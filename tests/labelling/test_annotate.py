@@ -177,6 +177,35 @@ def test_why_tells_what_a_label_is_made_of():
         labels.why(99)
 
 
+def test_a_row_names_the_anchors_that_carry_weight_and_no_others():
+    given = anchors(list(range(0, 30, 3)), [(0.5 * (-1) ** k, 0.1) for k in range(10)])
+    labels = annotate(ONE, given, SETTINGS, CALIBRATION)
+    names = labels.columns()["anchor_ids"]
+    size = np.abs(labels.weights)
+    for row in np.flatnonzero(labels.source == "model").tolist():
+        heavy = (size[row] >= np.maximum(0.2 * size[row].max(axis=0), 0.01)).any(axis=1)
+        assert set(map(int, names[row].split())) == set(given.frames[heavy].tolist())
+        assert 0 < len(names[row].split()) < 10
+    first = int(names[14].split()[0])
+    assert first in (12, 15)  # the heaviest first: one of the two beside it
+    assert names[12] == "12"
+
+
+def test_the_width_of_a_band_is_shared_out_among_its_causes():
+    quality = np.where(np.arange(30) == 7, 0.05, 0.8).astype(np.float32)
+    hazy = replace(ONE, faces=replace(ONE.faces, quality=quality))
+    labels = annotate(hazy, anchors([3, 20], [(0.5, -0.1), (-0.25, 0.2)]), SETTINGS, CALIBRATION)
+    for frame in (4, 7, 12):
+        parts = labels.width(frame)
+        np.testing.assert_allclose(parts[["valence", "arousal"]].sum(), labels.sd[frame] ** 2, rtol=1e-3)
+        np.testing.assert_allclose(parts[["valence_share", "arousal_share"]].sum(), 1.0)
+    by_cause = {frame: labels.width(frame).set_index("cause")["valence"] for frame in (4, 7, 12)}
+    assert by_cause[7]["quality"] > 3 * by_cause[4]["quality"]
+    assert by_cause[12]["time"] > 3 * by_cause[4]["time"]
+    with pytest.raises(MtclarError, match="it is an anchor"):
+        labels.width(3)
+
+
 def test_the_table_has_the_declared_columns():
     from mtclar.data.tables import LABELS
 

@@ -118,6 +118,21 @@ def test_leaving_an_anchor_out_in_closed_form_is_fitting_without_it(seed, k):
 
 
 @settings(max_examples=20, deadline=None)
+@given(SEEDS, st.integers(1, 6))
+def test_taking_an_anchor_out_in_closed_form_is_never_having_had_it(seed, k):
+    rng = np.random.default_rng(seed)
+    model, anchors, frames = some_model(rng), some_places(rng, k), some_places(rng, 5)
+    labels, variances = rng.uniform(-0.5, 0.5, k), rng.uniform(0.001, 0.01, k)
+    gone = int(rng.integers(k))
+    rest = np.delete(np.arange(k), gone)
+    once = Posterior(model, anchors, labels, variances).without(gone)
+    never = Posterior(model, anchors[rest], labels[rest], variances[rest])
+    np.testing.assert_allclose(once.shares, never.shares, atol=1e-6)
+    for one, other in zip(once.at(frames), never.at(frames), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
 @given(SEEDS, st.integers(1, 8))
 def test_the_anchors_weights_make_up_the_mean(seed, k):
     rng = np.random.default_rng(seed)
@@ -130,7 +145,7 @@ def test_the_anchors_weights_make_up_the_mean(seed, k):
     base = mean - weights @ labels
     # With the shares of the grid held, moving a label moves the mean by its weight.
     moved = Posterior(model, anchors, labels + 0.1, variances)
-    moved._parts, moved._kept = found._parts, found._kept
+    moved.parts, moved.kept = found.parts, found.kept
     np.testing.assert_allclose(moved.at(frames)[0], base + weights @ (labels + 0.1), atol=1e-4)
 
 
