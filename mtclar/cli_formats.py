@@ -1,4 +1,4 @@
-"""`mtclar convert` and `mtclar sync`: labels in the files of other tools, and back.
+"""`mtclar convert`, `sync` and `serve label-studio`: labels in the files of other tools and back, or over HTTP.
 
 Like mtclar/cli.py this module imports nothing heavy before a verb asks for it.
 """
@@ -22,8 +22,61 @@ Features = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 
 
+serve = typer.Typer(no_args_is_help=True, help="Answer other tools over HTTP: label-studio.")
+
+
+@serve.command("label-studio")
+def label_studio(
+    features: Annotated[Path, typer.Argument(help="Folder of features files.", metavar="DIR")],
+    anchors: Annotated[
+        Path | None,
+        typer.Option("--anchors", help="Folder of the anchors files; default: that of the features.", metavar="DIR"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for other machines.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for one that is free.")] = 9090,
+    model: Annotated[
+        str, typer.Option(help="Which model labels: default, a bundle folder or models:/mtclar@champion.")
+    ] = "default",
+    password_env: Annotated[
+        str | None,
+        typer.Option("--password-env", help="Environment variable that holds the password to ask for.", metavar="NAME"),
+    ] = None,
+) -> None:
+    """Be the ML backend of a Label Studio project: predictions from features, anchors from what is submitted.
+
+    Features come from mtclar extract. Connect the address in the project's settings under Model, and let Label Studio
+    send webhooks to ADDRESS/webhook. A task's va_csv may be ADDRESS/curve/NAME.csv.
+
+    Example: mtclar serve label-studio features/ --anchors anchors/
+    """
+    import os
+
+    from mtclar.serving.annotation_backend import Backend
+    from mtclar.serving.annotation_backend import serve as listen
+    from mtclar.settings import load_settings
+    from mtclar.steps.models import open_predictor
+
+    for folder in filter(None, (features, anchors)):
+        if not folder.is_dir():
+            raise MtclarError(f"{folder}: expected a folder.")
+    password = "" if password_env is None else os.environ.get(password_env, "")
+    if password_env is not None and not password:
+        raise MtclarError(f"--password-env names {password_env}, which is not set or empty.")
+    settings = load_settings()
+    predictor = open_predictor(model, settings.register_)
+    version = f"{predictor.facts.get('name', 'mtclar')}-{predictor.facts.get('version', '')}".rstrip("-")
+    backend = Backend(features, anchors or features, predictor, settings.extract, version)
+    server = listen(backend, host, port, password)
+    typer.echo(f"listening at http://{host}:{server.server_address[1]}; stop with Ctrl-C.")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
+
+
 def add_to(app: typer.Typer) -> None:
-    """Adds the two verbs to the command line."""
+    """Adds the verbs to the command line."""
+    app.add_typer(serve, name="serve")
 
     @app.command()
     def convert(

@@ -7,6 +7,7 @@ interval is wide, never a region a frame; the curve is a time series in step wit
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,37 +41,55 @@ CONFIG = """<View>
 
 def write(given: Annotations, path: Path, name: str, options: Options) -> list[Path]:
     """Writes the task, the interface and the curve of each person; the first person's are NAME's own."""
-    low, high = options.get("va_range") or (-1.0, 1.0)
     tasks: list[dict[str, Any]] = []
     texts: dict[Path, str] = {}
     for track, person in given.people:
-        rows = given.table[given.table["track_id"] == track].sort_values("time_s").reset_index(drop=True)
+        rows = rows_of(given, track)
         times = rows["time_s"].to_numpy()
-        fps = round(given.fps or (1 / float(np.median(np.diff(times))) if len(times) > 1 else 25.0), 6)
         curve = path.with_name(f"{path.stem}.{person}.va.csv" if tasks else f"{path.stem}.va.csv")
-        values = {dimension: outward(rows[dimension], options) for dimension in DIMENSIONS}
-        table = pd.DataFrame({"time": times, **values}).dropna()
-        texts[curve] = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-        data: dict[str, Any] = {
+        texts[curve] = curve_of(rows, options)
+        data = {
             "video": given.media or given.video_id,
-            "fps": fps,
+            "fps": round(given.fps or (1 / float(np.median(np.diff(times))) if len(times) > 1 else 25.0), 6),
             "va_csv": curve.name,
             "person": person,
+            "video_id": given.video_id,
+            "track_id": track,
         }
-        data |= {"video_id": given.video_id, "track_id": track}
-        score = float(rows["confidence"].mean())
-        prediction: dict[str, Any] = {
-            "model_version": "mtclar",
-            "result": [*_anchors(rows, values), *_stretches(rows, times)],
-        }
-        prediction |= {"score": round(score, 4)} if np.isfinite(score) else {}
-        tasks.append({"data": data, "predictions": [prediction]})
+        tasks.append({"data": data, "predictions": [prediction_of(rows, options)]})
     texts[path] = json.dumps(tasks, indent=1, allow_nan=False) + "\n"
-    texts[path.with_name(f"{path.stem}.config.xml")] = CONFIG.format(low=low, high=high, step=(high - low) / 200)
+    texts[path.with_name(f"{path.stem}.config.xml")] = interface_of(options)
     for file, text in texts.items():
         with whole_file(file) as partial:
             partial.write_text(text, encoding="utf-8")
     return [path, *(file for file in texts if file != path)]
+
+
+def rows_of(given: Annotations, track: int) -> pd.DataFrame:
+    """The rows of a track by time."""
+    return given.table[given.table["track_id"] == track].sort_values("time_s").reset_index(drop=True)
+
+
+def interface_of(options: Options) -> str:
+    """The labelling interface."""
+    low, high = options.get("va_range") or (-1.0, 1.0)
+    return CONFIG.format(low=low, high=high, step=(high - low) / 200)
+
+
+def curve_of(rows: pd.DataFrame, options: Options) -> str:
+    """The CSV of a time series: time, valence and arousal of one track."""
+    values = {dimension: outward(rows[dimension], options) for dimension in DIMENSIONS}
+    table = pd.DataFrame({"time": rows["time_s"], **values}).dropna()
+    return table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+
+
+def prediction_of(rows: pd.DataFrame, options: Options, version: str = "mtclar") -> dict[str, Any]:
+    """A prediction of one track: its anchors, and the stretches whose intervals are widest."""
+    values = {dimension: outward(rows[dimension], options) for dimension in DIMENSIONS}
+    regions = [*_anchors(rows, values), *_stretches(rows, rows["time_s"].to_numpy())]
+    score = float(rows["confidence"].mean())
+    found: dict[str, Any] = {"model_version": version, "result": regions}
+    return found | ({"score": round(score, 4)} if np.isfinite(score) else {})
 
 
 def _anchors(rows: pd.DataFrame, values: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
@@ -125,13 +144,13 @@ def read(path: Path, name: str, options: Options) -> Annotations:
     tasks = content if isinstance(content, list) else [content]
     if not all(isinstance(task, dict) and isinstance(task.get("data"), dict) for task in tasks):
         raise MtclarError(f"{path}: expected tasks of Label Studio, each with its 'data'.")
-    videos = {_video(task): None for task in tasks}
+    videos = {video_of(task): None for task in tasks}
     video = options.get("video_id") or next(iter(videos), path.stem)
     if len(videos) > 1 and not options.get("video_id"):
         raise MtclarError(
             f"{path}: holds tasks of {len(videos)} videos; choose one with --video-id: {', '.join(videos)}."
         )
-    tasks = [task for task in tasks if _video(task) == video]
+    tasks = [task for task in tasks if video_of(task) == video]
     if not tasks:
         raise MtclarError(f"{path}: no task is of video {video}; there are {', '.join(videos)}.")
     rows: list[dict[str, Any]] = []
@@ -143,7 +162,7 @@ def read(path: Path, name: str, options: Options) -> Annotations:
         for kind, source in (("annotations", HUMAN), ("predictions", "model")):
             found = [one for one in task.get(kind) or [] if isinstance(one, dict) and not one.get("was_cancelled")]
             for one in found:
-                regions = _regions(one.get("result") or [], path, options)
+                regions = regions_of(one.get("result") or [], str(path), options)
                 rows += [{"track_id": track, "person_id": data.get("person"), "source": source} | r for r in regions]
             if found and kind == "annotations":
                 break  # what was predicted stands in the annotation too, as far as it was kept
@@ -156,12 +175,15 @@ def read(path: Path, name: str, options: Options) -> Annotations:
     return Annotations(video, table, fps=fps, media=media.rsplit("/", 1)[-1])
 
 
-def _video(task: dict[str, Any]) -> str:
+def video_of(task: dict[str, Any]) -> str:
+    """What the video of a task is called: its `video_id`, or its file without what an upload puts before the name."""
     data = task["data"]
-    return str(data.get("video_id") or Path(str(data.get("video", "")).rsplit("/", 1)[-1]).stem)
+    if data.get("video_id"):
+        return str(data["video_id"])
+    return re.sub(r"^[0-9a-f]{8}-", "", Path(str(data.get("video", "")).rsplit("/", 1)[-1]).stem)
 
 
-def _regions(result: list[Any], path: Path, options: Options) -> list[dict[str, Any]]:
+def regions_of(result: list[Any], path: str, options: Options) -> list[dict[str, Any]]:
     """A row a region that has a number: its first frame, from 0, and its values."""
     found: dict[str, dict[str, Any]] = {}
     for one in result:

@@ -252,7 +252,7 @@ def test_the_stand_in_refuses_fields_that_the_api_does_not_know(server: KfpApi) 
     import urllib.request
 
     body = json.dumps({"display_name": "x", "pipeline_nmae": "y"}).encode()
-    request = urllib.request.Request(f"{server.host}/apis/v2beta1/experiments", body, method="POST")  # noqa: S310
+    request = urllib.request.Request(f"{server.host}/apis/v2beta1/experiments", body, method="POST")
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request)  # noqa: S310
+        urllib.request.urlopen(request)
     assert refused.value.code == 400

@@ -84,9 +84,9 @@ def url(store: RegisterSettings, bundle: Path) -> Iterator[str]:
 def ask(url: str, content: Any) -> tuple[int, Any]:
     """The status and the content of an answer."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request) as answer:  # noqa: S310
+        with urllib.request.urlopen(request) as answer:
             return answer.status, json.loads(answer.read(), parse_constant=not_json)["predictions"]
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
