@@ -54,7 +54,7 @@ def test_it_is_the_exported_bundle_with_its_card_licence_and_credits(line: dict[
     assert bundle.card is not None
     assert bundle.card.startswith("# Model card: mtclar 0.1.0\n")
     assert bundle.facts["licences"]["weights"] == "Apache-2.0"
-    assert "of at most 15" in str(result)
+    assert "of at most 20" in str(result)
 
 
 def test_papers_change_neither_what_it_answers_nor_its_substance(line: dict[str, Path], tmp_path: Path) -> None:
