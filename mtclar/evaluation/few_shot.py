@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ALWAYS = ("first", "stride")
 """Support sets that are judged whatever the settings name: the gate of `mtclar promote` reads them."""
+EVERY = "every"
+"""Judged too whatever the settings name: recurring anchors as labelling uses them, beside the straight lines."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def label_clips(
         supports, budgets: These alone; None for all that the settings ask for. What the release's protocol needs is
             kept only where all support sets are.
     """
-    names = tuple(dict.fromkeys((*ALWAYS, WITHOUT, *settings.supports))) if supports is None else tuple(supports)
+    names = tuple(dict.fromkeys((*ALWAYS, EVERY, WITHOUT, *settings.supports))) if supports is None else tuple(supports)
     bank = bank_rows(faces, settings.seed) if "bank" in names else np.empty(0, np.int64)
     chosen = process if settings.fusion == "process" else None
     model = Model(heads.compare, settings.fusion, settings.time_scale_s, chosen)

@@ -63,7 +63,7 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, float]:
 def _rows() -> Iterator[tuple[str, str, dict[str, str]]]:
     """Name of a metric, where mtclar's value stands, and where those of the columns of baselines stand."""
     clips = {"copy anchor": "copy", "interpolate": "interpolate", "training mean": "train_mean"}
-    for protocol, words in (("first", "one anchor a clip"), ("stride", "anchor every {stride} frames")):
+    for protocol, words in (("first", "one anchor a clip"), ("every", "anchor every {stride} frames")):
         for name in ("ccc", "rmse"):
             for dimension in DIMENSIONS:
                 base, leaf = f"few_shot.{protocol}", f"{dimension}.{name}"

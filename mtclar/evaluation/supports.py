@@ -3,6 +3,7 @@
 | name | anchors of a frame |
 |---|---|
 | `stride` | frames 0, k, 2k, ... of its clip, and of those only the latest at or before it (causal) |
+| `every` | the same frames, all of them, before it and after; as a video is labelled |
 | `first`, `random` | the first frame of its clip, one drawn at random |
 | `first-of-person`, `random-of-person` | the first frame of its person's first clip, one drawn from all of theirs |
 | `other-clip` | one of another clip, whoever it shows, drawn for each frame anew |
@@ -13,7 +14,7 @@
 | `none` | none at all: labels are zero-shot; it is judged whatever the settings name |
 
 `first:3` takes three, and so do `random`, `first-of-person` and `random-of-person`; several anchors speak together.
-`stride:10` recurs every 10 frames whatever the settings say.
+`stride:10` and `every:10` recur every 10 frames whatever the settings say.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ def choose(name: str, pool: Pool, number: int, *, stride: int, seed: int) -> Pic
         name: One of the table above.
         pool: The faces.
         number: Which clip.
-        stride: Frames between the anchors of `stride`.
+        stride: Frames between the anchors of `stride` and `every`.
         seed: Of all draws; the same seed, clips and name give the same anchors.
 
     Raises:
@@ -140,6 +141,8 @@ def choose(name: str, pool: Pool, number: int, *, stride: int, seed: int) -> Pic
     if kind == "stride":
         anchors = own[:: count or stride]
         return Picks(anchors, "latest", np.arange(len(own)) // (count or stride))
+    if kind == "every":
+        return Picks(own[:: count or stride], "together", together)
     if kind in ("first", "random", "first-of-person", "random-of-person"):
         among = theirs if kind.endswith("person") else own
         if kind.startswith("random"):
@@ -173,7 +176,7 @@ _DRAWN: dict[str, Callable[[Pool, int, str], np.ndarray]] = {
     "cross-identity": lambda pool, _, person: (pool.clip >= 0) & (pool.person != person),
     "any": lambda pool, *_: pool.clip >= 0,
 }
-COUNTED = ("first", "stride", "random", "first-of-person", "random-of-person")
+COUNTED = ("first", "stride", "every", "random", "first-of-person", "random-of-person")
 """Support sets that may be followed by a number, as in `first:3`."""
 
 WITHOUT = "none"

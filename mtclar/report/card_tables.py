@@ -69,8 +69,9 @@ def synthetic(metrics: Mapping[str, Any]) -> str:
         "clips, no anchor": few.get("none", {}).get("mtclar") or few.get("first", {}).get("zero_shot"),
         "clips, the first frame given": few.get("first", {}).get("mtclar"),
         "the same, copying the anchor": few.get("first", {}).get("copy"),
-        f"clips, every {metrics.get('stride')}th frame given": few.get("stride", {}).get("mtclar"),
-        "the same, straight lines": few.get("stride", {}).get("interpolate"),
+        f"clips, every {metrics.get('stride')}th frame given": few.get("every", {}).get("mtclar"),
+        "the same, straight lines": few.get("every", {}).get("interpolate"),
+        "the same, from the latest given frame alone": few.get("stride", {}).get("mtclar"),
         "single pictures, no anchor": metrics.get("single"),
     }
     rows = [[name, *_scores(block)] for name, block in blocks.items() if block and DIMENSIONS[0] in block]
