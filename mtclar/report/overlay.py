@@ -20,6 +20,8 @@ from mtclar.video.writing import VideoWriter
 NARROWEST, LONGEST, MOST = 480, 1920, 4
 """Pictures narrower than this are enlarged by a whole number, up to `MOST`, so that the text can be read; and those
 with a longer side than `LONGEST` are made smaller, so that every player keeps up."""
+LEAST = 360
+"""Curves and circumplex are at least so wide; a narrower picture stands in the middle above them."""
 CRF = 20
 """Of x264, see `VideoWriter`."""
 _SAID = {"no_face": "no face", "out_of_shot": "out of the shot", "low_quality": "hardly seen"}
@@ -46,8 +48,9 @@ class Overlay:
         """
         self._people = shown_people(columns)
         self._scale = _scale(*size)
-        width, top = (max(2, round(side * self._scale)) for side in size)
-        self._picture = width, top
+        self._picture = max(2, round(size[0] * self._scale)), max(2, round(size[1] * self._scale))
+        width, top = max(LEAST, self._picture[0]), self._picture[1]
+        self._left = (width - self._picture[0]) // 2
         pen = self._pen = Pen(width)
         height = max(10 * pen.row, round(0.2 * width))
         height += (top + height) % 2
@@ -79,17 +82,18 @@ class Overlay:
         Returns:
             uint8 RGB (h, w, 3) of `size`.
         """
-        shown = np.empty((self.size[1], self.size[0], 3), np.uint8)
+        shown = np.zeros((self.size[1], self.size[0], 3), np.uint8)
         width, height = self._picture
         if image.shape[1::-1] != self._picture:
             how = cv2.INTER_CUBIC if self._scale > 1 else cv2.INTER_AREA
             image = cv2.resize(image, self._picture, interpolation=how)
-        shown[:height, :width], shown[:height, width:] = image, image[:, -1:]
+        picture = shown[:height, self._left : self._left + width]
+        picture[:] = image
         shown[height:] = self._ground
         self._words(shown, frame, time_s)
         self._charts.draw(shown, frame, time_s)
         for person in self._people:
-            self._face(shown[:height, :width], person, frame)
+            self._face(picture, person, frame)
         return shown
 
     def _words(self, shown: np.ndarray, frame: int, time_s: float) -> None:

@@ -142,8 +142,7 @@ class Charts:
     def __init__(self, people: Sequence[Shown], charts: tuple[Box, Box], plane: Box, pen: Pen) -> None:
         """`charts` and `plane` are where they stand in what is drawn."""
         self._people, self._charts, self._plane, self._pen = people, charts, plane, pen
-        times_s = np.concatenate([np.zeros(1), *(person.course.time_s[[0, -1]] for person in people)])
-        self._last_s = float(times_s.max())
+        self._last_s = max((float(person.course.time_s.max(initial=0.0)) for person in people), default=0.0)
         self._cuts_s = _cuts(people[0].course) if len(people) == 1 else np.empty(0)
 
     def draw_ground(self, image: np.ndarray) -> None:
