@@ -241,24 +241,24 @@ class Charts:
         for person, row in rows:
             course, colour = person.course, person.colours[0]
             first, end = person.within(*window)
-            known = np.isfinite(course.values).all(axis=1)
-            anchors = first + np.flatnonzero(course.anchor[first:end] & known[first:end])
+            known = np.isfinite(course.values[first:end]).all(axis=1)
+            anchors = first + np.flatnonzero(course.anchor[first:end] & known)
             for at in place(course.values[anchors]).tolist():
                 cv2.circle(image, at, dot << FINE, colour, 1, cv2.LINE_AA, FINE)
-            first = int(np.searchsorted(course.time_s, course.time_s[row] - TRAIL_S))
-            for a, b in person.runs(known[first : row + 1], first):
+            before = int(np.searchsorted(course.time_s, course.time_s[row] - TRAIL_S))
+            for a, b in person.runs(np.isfinite(course.values[before : row + 1]).all(axis=1), before):
                 cv2.polylines(image, [place(course.values[a:b])], False, colour, 1, cv2.LINE_AA, FINE)
-            if known[row]:
+            if np.isfinite(course.values[row]).all():
                 _dot(image, place(course.values[row]).tolist(), dot + 1, colour)
 
 
 def _shade(area: np.ndarray, person: Shown, first: int, end: int, across: Callable[[float], int]) -> None:
     """Grey or yellow behind rows whose frames do not show the face well."""
-    time_s, status = person.course.time_s, person.course.status
+    time_s, status = person.course.time_s[first:end], person.course.status[first:end]
     edges = np.concatenate([time_s[:1], (time_s[1:] + time_s[:-1]) / 2, time_s[-1:]])
     for name, colour in SHADES.items():
-        for a, b in spans(status[first:end] == name):
-            left, right = (max(0, across(float(edges[first + k]))) for k in (a, b))
+        for a, b in spans(status == name):
+            left, right = (max(0, across(float(edges[k]))) for k in (a, b))
             np.minimum(area[:, left:right], np.array(rgb(colour), np.uint8), out=area[:, left:right])
 
 
