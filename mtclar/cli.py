@@ -669,6 +669,10 @@ def label(
     ] = None,
     va_range: VaRange = None,
     anchor_clock: AnchorClock = "video",
+    overlay: Annotated[
+        bool,
+        typer.Option("--overlay", help="Also write NAME.overlay.mp4: the video with boxes, curves and circumplex."),
+    ] = False,
     jobs: Jobs = None,
     force: Force = False,
     params: Params = None,
@@ -681,7 +685,7 @@ def label(
 
     Example: mtclar label interview.mp4
 
-    mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/
+    mtclar label clips/ --anchors anchors.csv --model artifacts/export --out labels/ --overlay
     """
     given = {"extract.jobs": jobs, "label.subject": subject}
     settings, scale = _settings(params, _with(overrides, given)), _range(va_range)
@@ -699,6 +703,7 @@ def label(
             force=force,
             va_range=scale,
             anchor_clock=anchor_clock,
+            overlay=overlay,
             progress=progress,
         )
     _say(quiet, result)

@@ -18,7 +18,7 @@ ALLOWED = {  # room -> rooms it may import from, besides those common to all
     "features": {"faces", "video"},
     "labelling": {"features"},
     "evaluation": {"labelling", "features"},
-    "report": {"evaluation", "labelling", "features"},
+    "report": {"evaluation", "labelling", "features", "video"},
     "registry": {"serving", "evaluation"},
     "synthesis": {"faces", "video"},
 }

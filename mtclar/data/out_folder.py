@@ -118,15 +118,17 @@ class OutFolder:
                     self.path.rmdir()  # fails where it is not empty
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Stage]:
+    def stage(self, name: str, *, adds: bool = False) -> Iterator[Stage]:
         """A place for the files of the video `name`; left without an error, they take the place of earlier ones.
 
-        Of a name with folders ("monday/clip") the files go into that folder.
+        Of a name with folders ("monday/clip") the files go into that folder. With `adds` earlier files of the video
+        that are not made again stay and count as part of the set.
 
         Raises:
-            MtclarError: They cannot be written.
+            MtclarError: They cannot be written; or another call has made the earlier files anew meanwhile.
         """
         place = safe(name)
+        earlier = self.manifest(name) if adds else None
         with self._said(), own_part(self.state, place.name) as part:
             stage = Stage(part / "files")
             stage.path.mkdir()
@@ -137,7 +139,8 @@ class OutFolder:
                 "tool_version": __version__,
                 "verb": self.verb,
                 "name": name,
-                "files": {
+                "files": (earlier["files"] if earlier else {})
+                | {
                     (place.parent / path.relative_to(stage.path).as_posix()).as_posix(): file_sha256(path)
                     for path in files
                 },
@@ -147,7 +150,7 @@ class OutFolder:
             }
             manifest = _plain(manifest)
             write_json(part / _MANIFEST, manifest)
-            self._publish(part, manifest)
+            self._publish(part, manifest, earlier)
 
     def finished(self, name: str, inputs: dict[str, Any]) -> dict[str, Any] | None:
         """What `row` said of a video made earlier by this version from the same inputs, if its files are unchanged."""
@@ -212,12 +215,22 @@ class OutFolder:
             file.write(text.rstrip("\n") + "\n\n")
         return str(path)
 
-    def _publish(self, part: Path, manifest: dict[str, Any]) -> None:
-        """Moves a whole set of files to its place."""
+    def _publish(self, part: Path, manifest: dict[str, Any], earlier: dict[str, Any] | None = None) -> None:
+        """Moves a whole set of files to its place, or adds them to the set that `earlier` tells of."""
         with self._locked():
+            self._still(manifest["name"], earlier)
             ready = part.with_suffix(READY)
             os.replace(part, ready)
             self._move(ready, manifest)
+
+    def _still(self, name: str, earlier: dict[str, Any] | None) -> None:
+        """Refuses to add to a set that is no longer the one it was.
+
+        Raises:
+            MtclarError: Another call has made it anew.
+        """
+        if earlier is not None and self.manifest(name) != earlier:
+            raise MtclarError(f"{name}: another call made its other files anew meanwhile; let it end and call again.")
 
     def _move(self, ready: Path, manifest: dict[str, Any]) -> None:
         """Moves a set, or what is left of it, to its place; the manifest last. Only under the lock."""

@@ -90,16 +90,20 @@ class S3OutFolder(OutFolder):
         super().log(text)
         return self._at(LOG)
 
-    def _publish(self, part: Path, manifest: dict[str, Any]) -> None:
+    def _publish(self, part: Path, manifest: dict[str, Any], earlier: dict[str, Any] | None = None) -> None:
         place = safe(manifest["name"])
         kept = f"{self.verb}/{place}.json"
+        made = {file: part / "files" / PurePosixPath(file).relative_to(place.parent) for file in manifest["files"]}
         for _ in range(TRIES):
-            earlier = self.manifest(manifest["name"]) or manifest
-            storage.remove(self._at(STATE, kept))
-            for file in set(earlier["files"]) - set(manifest["files"]):
-                storage.remove(self._at(str(safe(file))))
-            for file in manifest["files"]:
-                storage.upload(part / "files" / PurePosixPath(file).relative_to(place.parent), self._at(file))
+            self._still(manifest["name"], earlier)
+            if earlier is None:
+                before = self.manifest(manifest["name"]) or manifest
+                storage.remove(self._at(STATE, kept))
+                for file in set(before["files"]) - set(manifest["files"]):
+                    storage.remove(self._at(str(safe(file))))
+            for file, path in made.items():
+                if path.is_file():
+                    storage.upload(path, self._at(file))
             self._put_json(kept, manifest)
             ours = all(self._holds(*file) for file in manifest["files"].items())
             if ours and self.manifest(manifest["name"]) == manifest:

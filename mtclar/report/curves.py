@@ -58,7 +58,7 @@ def curves(course: Course, description: str) -> Markup:
     x = across(course.time_s)
     some = np.arange(0, len(x), -(-len(x) // MAX_POINTS))
     edges = np.concatenate([x[:1], (x[1:] + x[:-1]) / 2, x[-1:]])
-    behind = [(edges[a], edges[b], SHADES[name]) for name in SHADES for a, b in _spans(course.status == name) if b > a]
+    behind = [(edges[a], edges[b], SHADES[name]) for name in SHADES for a, b in spans(course.status == name) if b > a]
     cuts = edges[1:-1][np.diff(course.shot) != 0]
     parts: list[str] = []
     for column, (name, colour) in enumerate(COLOURS.items()):
@@ -80,13 +80,13 @@ def curves(course: Course, description: str) -> Markup:
             f'<path d="M{at:.1f} {top + TOP}V{top + HEIGHT}" stroke="{GREY}" stroke-dasharray="2 3"/>' for at in cuts
         ]
         low, high = course.low[some, column], course.high[some, column]
-        for a, b in _spans(np.isfinite(low) & np.isfinite(high)):
+        for a, b in spans(np.isfinite(low) & np.isfinite(high)):
             upper, lower = _points(x[some][a:b], down(high[a:b])), _points(x[some][a:b], down(low[a:b]))
             parts.append(f'<path d="M{" ".join([*upper, *lower[::-1]])}Z" fill="{colour}" opacity=".16"/>')
         if course.straight is not None:
             line = " ".join(_points(x[some], down(course.straight[some, column])))
             parts.append(f'<path d="M{line}" fill="none" stroke="{GREY}" stroke-width="1.4" stroke-dasharray="1 3"/>')
-        for a, b in _spans(np.isfinite(values[some])):
+        for a, b in spans(np.isfinite(values[some])):
             line = " ".join(_points(x[some][a:b], down(values[some][a:b])))
             lone = ' stroke-linecap="round"' if b - a == 1 else ""
             parts.append(
@@ -103,7 +103,7 @@ def curves(course: Course, description: str) -> Markup:
             f"{name.capitalize()}</text>"
         )
     bottom = 2 * HEIGHT + 8
-    for time_s in _round_times(start, end):
+    for time_s in round_times(start, end):
         parts.append(_text(float(across(np.array([time_s]))[0]), bottom + 14, clock(time_s), "middle"))
     return _svg(parts, WIDTH, bottom + BOTTOM, description)
 
@@ -155,7 +155,7 @@ def clock(time_s: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
-def _round_times(start: float, end: float) -> Sequence[float]:
+def round_times(start: float, end: float) -> Sequence[float]:
     """Some four to nine round times from start to end."""
     steps = (
         1e-3,
@@ -186,7 +186,7 @@ def _round_times(start: float, end: float) -> Sequence[float]:
     return [round(k * step, 6) for k in range(first, last + 1)]
 
 
-def _spans(which: np.ndarray) -> list[tuple[int, int]]:
+def spans(which: np.ndarray) -> list[tuple[int, int]]:
     """Runs of True: first position and the one after the last."""
     turns = np.flatnonzero(np.diff(np.concatenate([[0], which.astype(int), [0]])))
     return [(int(a), int(b)) for a, b in list(pairwise(turns))[::2]]

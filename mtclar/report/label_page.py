@@ -135,7 +135,7 @@ def _curves(
     head = ["frame", "time (s)", "valence", interval, "arousal", interval, "confidence"]
     head += ["label from", "picture", "track", "shot"]
     cells = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in head)
-    courses = [_course(columns, person.rows) for person in people[:_SHOWN_PEOPLE]]
+    courses = [course_of(columns, person.rows) for person in people[:_SHOWN_PEOPLE]]
     screen = _SCREEN.format(head=cells, legend=_legend(facts, courses, screen=True))
     paper = _legend(facts, courses, screen=False)
     for person, course in zip(people, courses, strict=False):
@@ -150,7 +150,7 @@ def _curves(
     return screen + Markup('<div class="paper">{}</div>').format(paper)
 
 
-def _course(columns: Columns, rows: np.ndarray) -> Course:
+def course_of(columns: Columns, rows: np.ndarray) -> Course:
     def pair(ending: str) -> np.ndarray:
         return np.stack([columns[f"{name}{ending}"][rows].astype(float) for name in COLOURS], axis=1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from mtclar.steps.label_files import SCHEMA_VERSION, model_facts, write_json
 from mtclar.steps.label_video import ZERO_SHOT, Labelling, VideoResult
 from mtclar.steps.models import open_predictor
 from mtclar.steps.videos import Source, do_videos, find_sources, passed, threads_each
+from mtclar.video import OVERLAY_SUFFIX
 
 __all__ = ["ZERO_SHOT", "LabelResult", "VideoResult", "run"]
 
@@ -37,13 +38,18 @@ class LabelResult:
     def __str__(self) -> str:
         lines = [
             f"{v.video}: {v.frames} frames, a face in {v.faces}, {v.anchors or 'without'} anchors -> "
-            f"{storage.join(str(self.out), v.video_id)}.html"
+            f"{storage.join(str(self.out), v.video_id)}.html{_overlay(v)}"
             for v in self.videos
         ]
         alone = all(ZERO_SHOT in v.notes for v in self.videos)  # then it is said once for all
         lines += [f"{v.video}: note: {note}" for v in self.videos for note in v.notes if not alone or note != ZERO_SHOT]
         lines += [f"note: {sentence}" for sentence in self.passed]
         return "\n".join(lines + [f"note: {ZERO_SHOT}"] * alone)
+
+
+def _overlay(video: VideoResult) -> str:
+    name = PurePosixPath(f"{video.video_id}{OVERLAY_SUFFIX}").name
+    return f" and {name}" if any(PurePosixPath(file).name == name for file in video.files) else ""
 
 
 def run(
@@ -58,6 +64,7 @@ def run(
     force: bool = False,
     va_range: tuple[float, float] | None = None,
     anchor_clock: Clock = "video",
+    overlay: bool = False,
     among: Sequence[Source] = (),
     isolated: bool = False,
     progress: Progress = silent,
@@ -78,6 +85,8 @@ def run(
         force: Read videos again that were read before, and label again what is labelled already.
         va_range: The values in `anchors` that mean -1 and 1; None for these themselves.
         anchor_clock: From where times in `anchors` count: the first displayed frame, or the start of the file.
+        overlay: Also write NAME.overlay.mp4, see `mtclar.report.overlay`. It is kept while the labels are the same,
+            and removed when they are made anew without it.
         among: All videos that the anchors may speak of, where these are some of them.
         isolated: Work in other processes though there is one job: a video that kills one fails alone.
         progress: Called once a frame while a video is read.
@@ -101,7 +110,7 @@ def run(
             named = {Path(source.place): source.name for source in among or sources}
             marks = read_anchors(file, va_range=va_range).match(named)
         folder = at_hand.enter_context(open_out(out, "label"))
-        work = Labelling(s, extract, predictor, marks, folder, force, anchor_clock)
+        work = Labelling(s, extract, predictor, marks, folder, force, anchor_clock, overlay)
         return do_videos(
             sources,
             work,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from mtclar import storage
 from mtclar.data.anchors import Anchors, Clock, VideoAnchors
 from mtclar.data.out_folder import OutFolder
-from mtclar.data.tables import LABELS, write_columns
+from mtclar.data.tables import LABELS, read_notes, read_table, write_columns
 from mtclar.errors import MtclarError
 from mtclar.features import Features
 from mtclar.features.cache import is_known
@@ -29,10 +29,12 @@ from mtclar.labelling.suspects import suspects
 from mtclar.progress import Progress
 from mtclar.report.label_data import suspects_of
 from mtclar.report.label_page import write_label_page
+from mtclar.report.overlay import write_overlay
 from mtclar.settings import ExtractSettings, LabelSettings
 from mtclar.steps.extract import Opened
 from mtclar.steps.label_files import side_facts, write_csv, write_json
 from mtclar.steps.videos import Source
+from mtclar.video import OVERLAY_SUFFIX
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ ZERO_SHOT = (
     "certain than with them; label a few frames by hand and give them with --anchors."
 )
 PARTS = (".va.csv", ".va.parquet", ".va.json", ".html")
+"""Endings of the files of a labelled video; the overlay is made only where it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Labelling:
     folder: OutFolder
     force: bool
     clock: Clock = "video"
+    overlay: bool = False
 
     def misplaced(self, sources: Iterable[Source]) -> dict[str, str]:
         """What is wrong with the anchors of videos here that are still to be read, so that nobody waits to be told.
@@ -93,18 +97,34 @@ class Labelling:
     def __call__(self, source: Source, progress: Progress) -> VideoResult:
         marks = self.marks if self.marks is not None and self.marks.of(source.name) else None
         manifest = None if self.force else self.folder.manifest(source.name)
+        read = 0
+
+        def reading(done: int, total: int, what: str = "", /) -> None:
+            nonlocal read
+            read = done
+            progress(done, total * (2 if self.overlay else 1), what)
+
+        def drawing(done: int, total: int, what: str = "", /) -> None:
+            progress(read + done, read + total, what)
+
         with Opened(source, self.predictor, self.extract, manifest) as opened:
+            if self.overlay:
+                self._refuse_foreign(source)
             inputs = self._inputs(opened, marks)
             row = None if self.force else self.folder.finished(source.name, inputs)
             if row is not None:
-                return VideoResult(**{**row, "files": tuple(row["files"]), "notes": tuple(row["notes"])})
-            features, _ = opened.features(
-                beside=self._beside(source),
-                force=self.force,
-                progress=progress,
-                before=lambda: self._check(opened, marks),
-            )
-        return self._write(source, features, marks, inputs)
+                result = VideoResult(**{**row, "files": tuple(row["files"]), "notes": tuple(row["notes"])})
+            else:
+                features, _ = opened.features(
+                    beside=self._beside(source),
+                    force=self.force,
+                    progress=reading,
+                    before=lambda: self._check(opened, marks),
+                )
+                result = self._write(source, features, marks, inputs)
+            if self.overlay and f"{source.name}{OVERLAY_SUFFIX}" not in result.files:
+                result = self._add_overlay(opened, result, inputs, drawing)
+        return result
 
     def _beside(self, source: Source) -> Path | None:
         """A features file that may be of a video."""
@@ -171,6 +191,43 @@ class Labelling:
                 card=predictor.card,
                 suspects=contradicting,
             )
+            stage.inputs, stage.row, stage.source = inputs, asdict(result), source.facts
+        return result
+
+    def _refuse_foreign(self, source: Source) -> None:
+        """Refuses to write over a video that is no overlay of this verb's.
+
+        Raises:
+            MtclarError: Such a file is there.
+        """
+        file, manifest = f"{source.name}{OVERLAY_SUFFIX}", self.folder.manifest(source.name)
+        if file not in (manifest or {"files": ()})["files"] and self.folder.fetch(file) is not None:
+            raise MtclarError(
+                f"{source.file}: the overlay would take the place of {file} in {self.folder.place}, which 'mtclar "
+                "label' did not write; move it away or choose another --out."
+            )
+
+    def _add_overlay(
+        self, opened: Opened, result: VideoResult, inputs: dict[str, Any], progress: Progress
+    ) -> VideoResult:
+        """Writes the overlay beside the labels that are there."""
+        source, place = opened.source, PurePosixPath(opened.source.name)
+        table = self.folder.fetch(f"{source.name}.va.parquet")
+        if table is None:
+            raise MtclarError(f"{source.file}: its labels are no longer in {self.folder.place}; call again.")
+        rows, facts = read_table(table, LABELS), json.loads(read_notes(table)["mtclar"])
+        file = f"{place.name}{OVERLAY_SUFFIX}"
+        with self.folder.stage(source.name, adds=True) as stage:
+            said = write_overlay(
+                stage.path / file,
+                opened.video,
+                {name: rows[name].to_numpy() for name in LABELS.names},
+                coverage=facts["band"].get("coverage"),
+                progress=progress,
+                what=source.file,
+            )
+            notes = (*result.notes, *(f"{file}: {note}" for note in said))
+            result = replace(result, files=(*result.files, f"{source.name}{OVERLAY_SUFFIX}"), notes=notes)
             stage.inputs, stage.row, stage.source = inputs, asdict(result), source.facts
         return result
 

@@ -14,7 +14,7 @@ from mtclar.data.out_folder import Contents, OutFolder
 from mtclar.errors import MtclarError, NothingDoneError, PartialFailureError
 from mtclar.features.extract import cores
 from mtclar.progress import Progress
-from mtclar.video import VIDEO_SUFFIXES, find_videos, passed_over, video_ids
+from mtclar.video import VIDEO_SUFFIXES, find_videos, is_overlay, passed_over, video_ids
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -77,7 +77,12 @@ def _below(place: str) -> list[storage.RemoteFile]:
     """The videos below a prefix, or the one video it names."""
     files = storage.list_files(place)
     found = [file for file in files if file.uri == place]
-    found = found or [file for file in files if PurePosixPath(file.uri).suffix.lower() in VIDEO_SUFFIXES]
+    there = {file.uri for file in files}
+    found = found or [
+        file
+        for file in files
+        if PurePosixPath(file.uri).suffix.lower() in VIDEO_SUFFIXES and not is_overlay(file.uri, there)
+    ]
     if not found:
         raise MtclarError(f"{place}: no video below this address (looked for {', '.join(sorted(VIDEO_SUFFIXES))}).")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from mtclar.errors import MtclarError
@@ -30,6 +30,8 @@ VIDEO_SUFFIXES = frozenset(
         ".rmvb",
     }
 )
+OVERLAY_SUFFIX = ".overlay.mp4"
+"""Of the videos that `mtclar label --overlay` writes beside the labels."""
 _NAMED = 3
 
 
@@ -39,7 +41,7 @@ def find_videos(paths: Sequence[Path | str]) -> list[Path]:
     A folder of numbered pictures (00000.png or out-001.jpg, ...) without video files counts as one video; where the
     numbers follow a name, only if they are evenly spaced, for pictures of a camera are numbered too. A file is taken
     whatever its suffix, and one that is not there is kept in the list: opening it says so. Hidden files are left out,
-    and so is what is named twice, and a link that leads back to a folder above it.
+    and so is what is named twice, a link that leads back to a folder above it, and an overlay beside its labels.
 
     Raises:
         MtclarError: A folder holds no video, or there are no paths.
@@ -147,11 +149,17 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
 
 
+def is_overlay(name: str, beside: Container[str]) -> bool:
+    """Whether a file is an overlay that `mtclar label` wrote: one whose labels lie beside it."""
+    return name.endswith(OVERLAY_SUFFIX) and f"{name.removesuffix(OVERLAY_SUFFIX)}.va.csv" in beside
+
+
 def _in_folder(top: Path) -> list[Path]:
     """The videos in a folder, at any depth."""
     found = []
     for folder, entries in _walk(top):
-        videos = [path for path in entries if _is_video(path)]
+        names = {path.name for path in entries}
+        videos = [path for path in entries if _is_video(path) and not is_overlay(path.name, names)]
         pictures = [] if videos else numbered(folder)
         if pictures and (folder == top or is_sequence(pictures)):
             videos = [folder]

@@ -116,6 +116,33 @@ def test_files_that_an_earlier_call_made_of_a_video_and_this_one_did_not_are_gon
     assert not (tmp_path / FILES[2]).exists()
 
 
+def added(out: Path, word: str, meanwhile=lambda: None) -> None:
+    with OutFolder(out, "label") as folder, folder.stage("clip", adds=True) as stage:
+        (stage.path / "clip.overlay.mp4").write_text(word)
+        stage.inputs, stage.row = {"word": "one"}, {"said": "more"}
+        meanwhile()
+
+
+def test_files_that_are_added_count_with_the_earlier_ones_until_these_are_made_anew(tmp_path):
+    write(tmp_path, "one")
+    added(tmp_path, "film")
+    assert words(tmp_path) == {"one"}
+    with OutFolder(tmp_path, "label") as folder:
+        assert folder.finished("clip", {"word": "one"}) == {"said": "more"}
+        (tmp_path / FILES[0]).write_text("changed by hand")
+        assert folder.finished("clip", {"word": "one"}) is None
+    write(tmp_path, "two")
+    assert not (tmp_path / "clip.overlay.mp4").exists()
+
+
+def test_nothing_is_added_to_files_that_another_call_made_anew_meanwhile(tmp_path):
+    write(tmp_path, "one")
+    with pytest.raises(MtclarError, match="clip: another call made its other files anew meanwhile"):
+        added(tmp_path, "film", meanwhile=lambda: write(tmp_path, "two"))
+    assert words(tmp_path) == {"two"}
+    assert not (tmp_path / "clip.overlay.mp4").exists()
+
+
 def test_the_index_never_takes_the_place_of_a_file_of_a_video(tmp_path):
     write(tmp_path, "one", "index", ["index.html"])
     assert (tmp_path / "index.html").read_text() == "one"
