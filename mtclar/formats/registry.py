@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mtclar.data.whole import unwritable
 from mtclar.errors import MtclarError, nearest
 from mtclar.formats.annotations import Annotations
 
@@ -114,8 +115,10 @@ def write_annotations(given: Annotations, path: Path, name: str = "", **options:
         MtclarError: A file cannot be written, or the format cannot hold it.
     """
     found = format_of(path, name, writing=True)
-    if not path.parent.is_dir():
-        raise MtclarError(f"{path}: there is no folder {path.parent} to write into.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path.parent, error) from error
     written: list[Path] = _module(found).write(given, path, found, options)
     return written
 
