@@ -37,6 +37,15 @@ def label_studio(
     model: Annotated[
         str, typer.Option(help="Which model labels: default, a bundle folder or models:/mtclar@champion.")
     ] = "default",
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Label Studio's address in the browser, whose pages may read curves; may be repeated. "
+            "Default: http://localhost:8080 and http://127.0.0.1:8080.",
+            metavar="URL",
+            show_default=False,
+        ),
+    ] = None,
     password_env: Annotated[
         str | None,
         typer.Option("--password-env", help="Environment variable that holds the password to ask for.", metavar="NAME"),
@@ -44,15 +53,16 @@ def label_studio(
 ) -> None:
     """Be the ML backend of a Label Studio project: predictions from features, anchors from what is submitted.
 
-    Features come from mtclar extract. Connect the address in the project's settings under Model, and let Label Studio
-    send webhooks to ADDRESS/webhook. A task's va_csv may be ADDRESS/curve/NAME.csv.
+    Features come from mtclar extract. Connect the address in the project's settings under Model; Label Studio then
+    sends what is submitted by itself. A task's va_csv may be ADDRESS/curve/NAME.csv. See docs/tools.md.
 
     Example: mtclar serve label-studio features/ --anchors anchors/
     """
     import os
 
     from mtclar.serving.annotation_backend import Backend
-    from mtclar.serving.annotation_backend import serve as listen
+    from mtclar.serving.annotation_server import ORIGINS
+    from mtclar.serving.annotation_server import serve as listen
     from mtclar.settings import load_settings
     from mtclar.steps.models import open_predictor
 
@@ -64,10 +74,10 @@ def label_studio(
         raise MtclarError(f"--password-env names {password_env}, which is not set or empty.")
     settings = load_settings()
     predictor = open_predictor(model, settings.register_)
-    version = f"{predictor.facts.get('name', 'mtclar')}-{predictor.facts.get('version', '')}".rstrip("-")
-    backend = Backend(features, anchors or features, predictor, settings.extract, version)
-    server = listen(backend, host, port, password)
-    typer.echo(f"listening at http://{host}:{server.server_address[1]}; stop with Ctrl-C.")
+    called = f"{predictor.facts.get('name', 'mtclar')}-{predictor.facts.get('version', '')}".rstrip("-")
+    backend = Backend(features, anchors or features, predictor, settings, called)
+    server = listen(backend, host, port, password=password, origins=origin or ORIGINS)
+    typer.echo(f"listening at {server.address}; stop with Ctrl-C.")
     try:
         server.serve_forever()
     except KeyboardInterrupt:

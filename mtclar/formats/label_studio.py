@@ -184,13 +184,14 @@ def video_of(task: dict[str, Any]) -> str:
 
 
 def regions_of(result: list[Any], path: str, options: Options) -> list[dict[str, Any]]:
-    """A row a region that has a number: its first frame, from 0, and its values."""
+    """A row a region that has a number: its middle frame, from 0, its values, and whether that was predicted so."""
     found: dict[str, dict[str, Any]] = {}
     for one in result:
         if not isinstance(one, dict) or one.get("type") not in ("number", "timelinelabels"):
             continue
         value = one.get("value") or {}
-        row = found.setdefault(str(one.get("id")), {"is_anchor": False})
+        row = found.setdefault(str(one.get("id")), {"is_anchor": False, "unchanged": True})
+        row["unchanged"] &= one.get("origin") == "prediction"
         ranges = value.get("ranges") or []
         if ranges:
             first, last = (number(ranges[0].get(key, ""), f"{path}: a range") for key in ("start", "end"))

@@ -1,43 +1,45 @@
 """A machine-learning backend for Label Studio: predictions from stored features, and anchors from what is submitted.
 
-Speaks the protocol of label-studio-ml over HTTP: GET / and /health, POST /setup, /predict, /webhook and /train; and
-GET /curve/NAME.csv, the curve that a task's `va_csv` points at. A request names a video; files are found by their names
-in one folder, so no path of a request is ever opened. An annotation becomes anchors when it is submitted, and the next
-prediction follows from them.
+`annotation_server` answers HTTP with it. A request names a video; files are found by their names in one folder, so no
+path of a request is ever opened. An annotation becomes anchors when it is submitted, and the next prediction follows
+from them. Label Studio keeps a prediction and asks again only where the version of the model is another, so the version
+says which anchors there are.
 """
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
+import hashlib
 import logging
-import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, TypeVar
 
 import pandas as pd
 
-from mtclar.api import annotate
+from mtclar.data.anchors import Anchors, VideoAnchors, given_anchors, read_anchors
 from mtclar.data.whole import locked, whole_file
 from mtclar.errors import MtclarError
 from mtclar.features import Features
 from mtclar.features.extract import Predictor, identity
 from mtclar.features.file import SUFFIX, read_features
+from mtclar.features.subjects import NOBODY, place_anchors, subjects
 from mtclar.formats import Annotations
-from mtclar.formats.label_studio import curve_of, prediction_of, regions_of, rows_of, video_of
-from mtclar.settings import ExtractSettings
+from mtclar.formats.label_studio import curve_of, prediction_of, regions_of, video_of
+from mtclar.labelling.annotate import labelled
+from mtclar.labelling.fitted import Fitted, fit
+from mtclar.settings import LabelSettings, Settings
+from mtclar.steps.label_video import calibration_of
 
 log = logging.getLogger(__name__)
 
-LARGEST = 16 * 2**20
-"""Bytes of a request that are read at most."""
+T = TypeVar("T")
+
+ANCHORS = ".anchors.csv"
 COLUMNS = ["video_id", "frame", "valence", "arousal", "track_id", "annotator", "annotation_id"]
-SUBMITTED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED")
+SUBMITTED = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED")
 DELETED = ("ANNOTATION_DELETED", "ANNOTATIONS_DELETED")
 
 
@@ -49,244 +51,247 @@ class Backend:
         features: Folder of features files.
         anchors: Folder of the anchors files, NAME.anchors.csv.
         predictor: The model.
-        settings: The section `extract` of params.yaml, by which features of another model are known.
-        version: What Label Studio calls the model.
+        settings: Of params.yaml; by `extract` features of another model are known, by `label` videos are labelled.
+        model: What the model is called.
     """
 
     features: Path
     anchors: Path
     predictor: Predictor
-    settings: ExtractSettings
-    version: str
+    settings: Settings
+    model: str
+
+    @property
+    def version(self) -> str:
+        """The model's name and, once something was submitted, a digest of all anchors."""
+        digest, files = hashlib.sha256(), sorted(self.anchors.glob(f"*{ANCHORS}"))
+        for file in files:
+            with suppress(FileNotFoundError):  # its last anchor was deleted just now
+                digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        return f"{self.model}-{digest.hexdigest()[:8]}" if files else self.model
 
     def health(self) -> dict[str, str]:
         """Whether the backend is there."""
         return {"status": "UP", "model_class": "mtclar"}
 
+    def versions(self) -> dict[str, list[str]]:
+        """The versions of the model that can be asked."""
+        return {"versions": [self.version]}
+
     def setup(self, request: Mapping[str, Any]) -> dict[str, str]:
-        """Answers to a project that connects."""
+        """Answers to a project that connects; nothing of its request is kept, its access token least of all."""
         return {"model_version": self.version}
 
     def predict(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Predictions of tasks, in their order.
 
+        Of several tasks one that cannot be answered has no prediction, which Label Studio takes as it is; the log says
+        why.
+
         Raises:
-            MtclarError: A task is not of a video that was extracted, or not of this form.
+            MtclarError: No task is of a video that was extracted, or of this form.
         """
         tasks = request.get("tasks")
         if not isinstance(tasks, list):
             raise MtclarError("expected 'tasks', a list of tasks of Label Studio.")
-        return {"results": [prediction_of(self._rows(task), {}, self.version) for task in tasks]}
+        version = self.version
+        found: list[Any] = []
+        failed: list[MtclarError] = []
+        for task in tasks:
+            try:
+                found.append(prediction_of(self._labels(*_asked(task)), {}, version))
+            except MtclarError as error:
+                log.warning("no prediction: %s", error)
+                failed.append(error)
+                found.append([])
+        if failed and len(failed) == len(tasks):
+            raise failed[0]
+        return {"results": found, "model_version": version}
 
     def webhook(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Takes an annotation that was submitted, changed or deleted.
+        """Takes annotations that were submitted, changed or deleted.
 
         Raises:
-            MtclarError: It is not of this form, or of a video that was not extracted.
+            MtclarError: One is not of this form, or of a video that was not extracted. The others are taken.
         """
         action = request.get("action")
         if action in SUBMITTED:
-            task, annotation = request.get("task"), request.get("annotation")
-            if not isinstance(task, dict) or not isinstance(annotation, dict):
+            annotations, tasks = _listed(request.get("annotation")), _listed(request.get("task"))
+            if not annotations or len(annotations) != len(tasks):
                 raise MtclarError(f"expected a 'task' and an 'annotation' with {action}.")
-            return {"status": "ok", "anchors": self._submit(task, annotation)}
+            return {"status": "ok", "anchors": sum(_each(self._submit, zip(tasks, annotations, strict=True)))}
         if action in DELETED:
-            given = request.get("annotations") or [request.get("annotation") or {}]
-            gone = {str(one["id"]) for one in given if isinstance(one, dict) and "id" in one}
+            given = _listed(request.get("annotations")) or _listed(request.get("annotation"))
+            gone = {str(one["id"]) for one in given if "id" in one}
             return {"status": "ok", "removed": self._delete(gone)}
         return {"status": "nothing to do"}
 
     def curve(self, name: str, track: int | None = None) -> str:
-        """The curve of a video as CSV, of its first track unless another is named.
+        """The curve of a video as CSV, of its subject unless a track is named.
 
         Raises:
-            MtclarError: The video was not extracted.
+            MtclarError: The video was not extracted, or has no such track.
         """
-        labels = self._labels(name)
-        tracks = [number for number, _ in labels.people]
-        return curve_of(rows_of(labels, tracks[0] if track is None else track), {})
+        return curve_of(self._labels(name, track), {})
 
-    def _rows(self, task: Any) -> pd.DataFrame:
-        """The labels of the track that a task is about."""
-        if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
-            raise MtclarError("expected tasks of Label Studio, each with its 'data'.")
-        labels = self._labels(video_of(task))
-        tracks = [number for number, _ in labels.people]
-        wanted = task["data"].get("track_id", tracks[0] if tracks else 0)
-        if wanted not in tracks:
-            raise MtclarError(f"{labels.video_id}: has no track {wanted}; there are {', '.join(map(str, tracks))}.")
-        return rows_of(labels, wanted)
+    def names(self) -> list[str]:
+        """The videos that were extracted."""
+        return sorted(self._files())
 
-    def _labels(self, name: str) -> Annotations:
-        features = self._features(name)
-        anchors = self._anchors_file(name)
-        several: dict[str, Any] = {"subject": "all"} if len(features.tracks) > 1 else {}
-        given = anchors if anchors.is_file() else None
-        table = annotate(features, given, model=self.predictor, **several).to_pandas(name)
-        return Annotations(name, table[table["valence"].notna()])
+    def _files(self) -> dict[str, Path]:
+        return {path.name.removesuffix(SUFFIX): path for path in self.features.glob(f"*{SUFFIX}")}
 
     def _features(self, name: str) -> Features:
-        known = {path.name.removesuffix(SUFFIX): path for path in self.features.glob(f"*{SUFFIX}")}
-        if name not in known:
+        file = self._files().get(name)
+        if file is None:
             raise MtclarError(
                 f"video '{name}' was not extracted: there is no {SUFFIX} file of that name; run 'mtclar extract' on it."
             )
-        found = read_features(known[name])
+        seen = file.stat()
+        found = _read(file, seen.st_mtime_ns, seen.st_size)
         made_by = found.identity.get("model")
-        if made_by is not None and made_by != identity(self.predictor, self.settings)["model"]:
+        if made_by is not None and made_by != identity(self.predictor, self.settings.extract)["model"]:
             raise MtclarError(
                 f"video '{name}' was extracted with another model; extract it again, or serve that model."
             )
         return found
 
     def _anchors_file(self, name: str) -> Path:
-        return self.anchors / f"{name}.anchors.csv"
+        return self.anchors / f"{name}{ANCHORS}"
+
+    def _labels(self, name: str, track: int | None) -> pd.DataFrame:
+        """The labels of one person of a video by time, with the columns of `Annotations`."""
+        features, file = self._features(name), self._anchors_file(name)
+        settings = self._settings(track)
+        given = read_anchors(file, video_id=name).match([name]) if file.is_file() else None
+        table = labelled(self._fitted(features, name, given, settings), settings).to_pandas(name)
+        return Annotations(name, table[table["valence"].notna()]).table.sort_values("time_s", ignore_index=True)
+
+    def _settings(self, track: int | None) -> LabelSettings:
+        """How the person of a task is labelled: that of its track, else the subject, which has to be one person."""
+        rule = self.settings.label.subject
+        rule = f"track {track}" if track is not None else "largest" if rule in ("auto", "all") else rule
+        return self.settings.label.model_copy(update={"subject": rule})
+
+    def _fitted(self, features: Features, name: str, given: Anchors | None, settings: LabelSettings) -> Fitted:
+        placed = VideoAnchors.none() if given is None else place_anchors(features, given, name, settings.subject)
+        return fit(features, placed, settings, calibration_of(self.predictor)[0])
 
     def _submit(self, task: dict[str, Any], annotation: dict[str, Any]) -> int:
-        """Puts the anchors of an annotation in the place of those it had before; how many there are."""
-        if not isinstance(task.get("data"), dict):
-            raise MtclarError("expected the task's 'data'.")
-        name = video_of(task)
-        features = self._features(name)
+        """Puts the anchors of an annotation in the place of those it had before; how many there are.
+
+        Of two by one person on one face and frame the later stays. An anchor of a prediction that was left as it was
+        says nothing new where another annotation holds one on that face and frame. Nothing is stored from which no
+        labels would follow.
+        """
+        name, track = _asked(task)
+        features, settings = self._features(name), self._settings(track)
         result = annotation.get("result")
-        found = regions_of(result if isinstance(result, list) else [], "the annotation", {})
+        skipped = bool(annotation.get("was_cancelled")) or not isinstance(result, list)
+        found = [] if skipped else regions_of(result or [], "the annotation", {})
         found = [row for row in found if "valence" in row and "arousal" in row]
-        late = [row["frame"] for row in found if not 0 <= row["frame"] < len(features)]
-        if late:
-            raise MtclarError(f"frame {late[0] + 1} is annotated, but {name} has {len(features)} frames.")
-        track = task["data"].get("track_id", "")
-        said = {"video_id": name, "track_id": track, "annotation_id": str(annotation.get("id", ""))}
-        said |= {"annotator": str(annotation.get("completed_by", ""))}
-        new = pd.DataFrame([said | {key: row[key] for key in ("frame", "valence", "arousal")} for row in found])
-        self._replace(self._anchors_file(name), {said["annotation_id"]}, new.reindex(columns=COLUMNS))
+        whom = subjects(features, settings.subject)[0].track
+        for row in found:
+            if not 0 <= row["frame"] < len(features):
+                raise MtclarError(f"frame {row['frame'] + 1} is annotated, but {name} has {len(features)} frames.")
+            if whom[row["frame"]] == NOBODY:
+                raise MtclarError(
+                    f"frame {row['frame'] + 1} is annotated, but nobody is labelled in its shot of {name}."
+                )
+            row["track_id"] = str(whom[row["frame"]]) if len(features.tracks) > 1 else ""
+        if annotation.get("id") in (None, ""):
+            raise MtclarError("expected the 'id' of the annotation.")
+        own = {"video_id": name, "annotation_id": str(annotation["id"])}
+        own["annotator"] = str(annotation.get("completed_by") or "")
+        new = pd.DataFrame([row | own for row in found], columns=[*COLUMNS, "unchanged"])
+        new = new.astype({"frame": str}).drop_duplicates(["frame", "track_id"], keep="last")
+
+        def merged(old: pd.DataFrame) -> pd.DataFrame:
+            others = old[old["annotation_id"] != own["annotation_id"]]
+            said = _faces(others)
+            fresh = new[~(new["unchanged"].astype(bool) & _faces(new).isin(said))].drop(columns="unchanged")
+            again = said.isin(_faces(fresh)) & (others["annotator"] == own["annotator"])
+            both = pd.concat([others[~again], fresh.astype(object)], ignore_index=True)
+            if len(both):
+                given = given_anchors(both.drop(columns="video_id"), name).match([name])
+                self._fitted(features, name, given, settings)
+            return both
+
+        self._replace(self._anchors_file(name), merged)
         return len(new)
 
     def _delete(self, gone: set[str]) -> int:
-        return sum(
-            self._replace(file, gone, pd.DataFrame(columns=COLUMNS)) for file in self.anchors.glob("*.anchors.csv")
-        )
+        """Takes the anchors of some annotations out; how many went."""
 
-    def _replace(self, file: Path, ids: set[str], new: pd.DataFrame) -> int:
-        """Puts rows in the place of those of some annotations; how many went. An anchors file without rows goes."""
+        def rest(old: pd.DataFrame) -> pd.DataFrame:
+            return old[~old["annotation_id"].isin(list(gone))]
+
+        return sum(self._replace(file, rest) for file in self.anchors.glob(f"*{ANCHORS}"))
+
+    def _replace(self, file: Path, by: Callable[[pd.DataFrame], pd.DataFrame]) -> int:
+        """Puts other rows in the place of those of a file, by how many they are fewer. One without rows goes.
+
+        Raises:
+            MtclarError: The file has not the form that is written here, or `by` raises it; then it stays as it was.
+        """
         with locked(file.with_name(f".{file.name}.lock")):
-            old = (
+            read = (
                 pd.read_csv(file, dtype=str, keep_default_na=False) if file.is_file() else pd.DataFrame(columns=COLUMNS)
             )
-            stays = ~old["annotation_id"].isin(list(ids)) if "annotation_id" in old else old.index == old.index
-            both = pd.concat([old[stays], new.astype(object)], ignore_index=True)
-            if both.empty:
+            if not {"video_id", "valence", "arousal"} <= set(read.columns):
+                raise MtclarError(f"{file.name}: expected an anchors file with commas and a column video_id.")
+            old = read.reindex(columns=[*read.columns, *(c for c in COLUMNS if c not in read.columns)], fill_value="")
+            now = by(old)
+            if now.empty:
                 file.unlink(missing_ok=True)
-            elif len(new) or not stays.all():
+            elif not now.equals(old):
                 with whole_file(file) as partial:
-                    both.to_csv(partial, index=False, lineterminator="\n")
-        return int((~stays).sum())
+                    now.to_csv(partial, index=False, lineterminator="\n")
+        return len(old) - len(now)
 
 
-def serve(backend: Backend, host: str, port: int, password: str = "") -> ThreadingHTTPServer:
-    """A server that listens; `serve_forever` answers.
+@lru_cache(maxsize=4)
+def _read(file: Path, changed_ns: int, size: int) -> Features:
+    """The features in a file, kept until it changes."""
+    return read_features(file)
 
-    Args:
-        backend: What answers.
-        host: The address to listen at.
-        port: 0 for one that is free.
-        password: Asked for by basic authentication, whatever the user's name; empty for none.
+
+def _asked(task: Any) -> tuple[str, int | None]:
+    """The video of a task, and the track that it is about if it names one.
 
     Raises:
-        MtclarError: The address cannot be listened at.
+        MtclarError: It is no task, or its track is no number.
     """
-
-    class Handler(_Handler):
-        answers = backend
-        secret = password
-
+    if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+        raise MtclarError("expected tasks of Label Studio, each with its 'data'.")
+    track = task["data"].get("track_id")
+    if track in (None, ""):
+        return video_of(task), None
     try:
-        return ThreadingHTTPServer((host, port), Handler)
-    except OSError as error:
-        raise MtclarError(
-            f"cannot listen at {host}:{port} ({error.strerror}); choose another --host or --port."
-        ) from error
+        return video_of(task), int(track)
+    except (TypeError, ValueError) as error:
+        raise MtclarError(f"the task's track_id is '{track}', expected the number of a track.") from error
 
 
-class _Handler(BaseHTTPRequestHandler):
-    answers: Backend
-    secret: str
-    server_version = "mtclar"
-    protocol_version = "HTTP/1.1"
-    timeout = 60
+def _faces(rows: pd.DataFrame) -> pd.Series[Any]:
+    """The frame and track of each row, as one text."""
+    return rows["frame"].astype(str) + "/" + rows["track_id"].astype(str)
 
-    def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path)
-        if path in ("/", "/health"):
-            self._answer(self.answers.health)
-        elif path.startswith("/curve/") and path.endswith(".csv"):
-            self._answer(lambda: self.answers.curve(path[len("/curve/") : -len(".csv")]))
-        else:
-            self._send(404, {"error": "there is no such page."})
 
-    def do_POST(self) -> None:
-        known: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-            "/setup": self.answers.setup,
-            "/predict": self.answers.predict,
-            "/webhook": self.answers.webhook,
-            "/train": lambda request: {"status": "ok"},
-        }
-        size = self.headers.get("Content-Length", "")
-        if not size.isdigit() or int(size) > LARGEST:
-            self.close_connection = True
-            self._send(413 if size.isdigit() else 411, {"error": f"expected a body of at most {LARGEST >> 20} MiB."})
-            return
-        body = self.rfile.read(int(size))
-        call = known.get(urlsplit(self.path).path)
-        if call is None:
-            self._send(404, {"error": "there is no such page."})
-            return
+def _listed(given: Any) -> list[dict[str, Any]]:
+    """The objects in a request, which holds one or a list of them."""
+    return [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, dict)]
 
-        def answer() -> dict[str, Any]:
-            try:
-                request = json.loads(body or b"{}")
-            except ValueError as error:
-                raise MtclarError(f"expected JSON ({error}).") from error
-            if not isinstance(request, dict):
-                raise MtclarError("expected a JSON object.")
-            return call(request)
 
-        self._answer(answer)
-
-    def _answer(self, call: Callable[[], Any]) -> None:
-        if self.secret and not self._knows_secret():
-            self._send(401, {"error": "the password is another."}, {"WWW-Authenticate": 'Basic realm="mtclar"'})
-            return
+def _each(call: Callable[..., T], given: Any) -> list[T]:
+    """Calls for all, though some fail; then raises what failed first."""
+    found: list[T] = []
+    failed: list[MtclarError] = []
+    for one in given:
         try:
-            self._send(200, call())
+            found.append(call(*one))
         except MtclarError as error:
-            self._send(400, {"error": str(error)})
-        except Exception:
-            log.exception("%s failed", urlsplit(self.path).path)
-            self._send(500, {"error": "the request failed; the server's log says why."})
-
-    def _knows_secret(self) -> bool:
-        kind, _, given = self.headers.get("Authorization", "").partition(" ")
-        try:
-            password = base64.b64decode(given).decode().partition(":")[2] if kind == "Basic" else ""
-        except ValueError:
-            return False
-        return hmac.compare_digest(password.encode(), self.secret.encode())
-
-    def _send(self, status: int, content: Any, headers: Mapping[str, str] | None = None) -> None:
-        text, kind = (content, "text/csv") if isinstance(content, str) else (json.dumps(content), "application/json")
-        body = text.encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        log.info("%s %s", self.address_string(), format % args)
-
-
-def background(server: ThreadingHTTPServer) -> threading.Thread:
-    """Answers in a thread of its own."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    return thread
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return found
