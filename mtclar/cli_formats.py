@@ -60,11 +60,12 @@ def label_studio(
     """
     import os
 
-    from mtclar.serving.annotation_backend import Backend
-    from mtclar.serving.annotation_server import ORIGINS
-    from mtclar.serving.annotation_server import serve as listen
     from mtclar.settings import load_settings
+    from mtclar.steps.label_video import calibration_of
     from mtclar.steps.models import open_predictor
+    from mtclar.studio.label_studio import Backend
+    from mtclar.studio.label_studio_server import ORIGINS
+    from mtclar.studio.label_studio_server import serve as listen
 
     for folder in filter(None, (features, anchors)):
         if not folder.is_dir():
@@ -75,7 +76,7 @@ def label_studio(
     settings = load_settings()
     predictor = open_predictor(model, settings.register_)
     called = f"{predictor.facts.get('name', 'mtclar')}-{predictor.facts.get('version', '')}".rstrip("-")
-    backend = Backend(features, anchors or features, predictor, settings, called)
+    backend = Backend(features, anchors or features, predictor, settings, calibration_of(predictor)[0], called)
     server = listen(backend, host, port, password=password, origins=origin or ORIGINS)
     typer.echo(f"listening at {server.address}; stop with Ctrl-C.")
     try:

@@ -20,6 +20,8 @@ ALLOWED = {  # room -> rooms it may import from, besides those common to all
     "evaluation": {"labelling", "features"},
     "report": {"evaluation", "labelling", "features", "video"},
     "registry": {"serving", "evaluation"},
+    "formats": set(),
+    "studio": {"formats", "labelling", "features"},
     "synthesis": {"faces", "video"},
 }
 COMMON = {"data", "settings", "errors", "environment", "progress", "revision", "storage", "remote"}

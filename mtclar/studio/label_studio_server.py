@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from mtclar.errors import MtclarError
-from mtclar.serving.annotation_backend import Backend
+from mtclar.studio.label_studio import Backend
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """A machine-learning backend for Label Studio: predictions from stored features, and anchors from what is submitted.
 
-`annotation_server` answers HTTP with it. A request names a video; files are found by their names in one folder, so no
+`label_studio_server` answers HTTP with it. A request names a video; files are found by their names in one folder, so no
 path of a request is ever opened. An annotation becomes anchors when it is submitted, and the next prediction follows
 from them. Label Studio keeps a prediction and asks again only where the version of the model is another, so the version
 says which anchors there are.
@@ -17,6 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from mtclar.data.anchors import Anchors, VideoAnchors, given_anchors, read_anchors
@@ -27,11 +28,10 @@ from mtclar.features.extract import Predictor, identity
 from mtclar.features.file import SUFFIX, read_features
 from mtclar.features.subjects import NOBODY, place_anchors, subjects
 from mtclar.formats import Annotations
-from mtclar.formats.label_studio import curve_of, prediction_of, regions_of, video_of
+from mtclar.formats.label_studio import DIMENSIONS, curve_of, prediction_of, regions_of, video_of
 from mtclar.labelling.annotate import labelled
 from mtclar.labelling.fitted import Fitted, fit
 from mtclar.settings import LabelSettings, Settings
-from mtclar.steps.label_video import calibration_of
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class Backend:
         anchors: Folder of the anchors files, NAME.anchors.csv.
         predictor: The model.
         settings: Of params.yaml; by `extract` features of another model are known, by `label` videos are labelled.
+        calibration: What the model's evaluation measured, as far as it can be used.
         model: What the model is called.
     """
 
@@ -59,6 +60,7 @@ class Backend:
     anchors: Path
     predictor: Predictor
     settings: Settings
+    calibration: Mapping[str, Any] | None
     model: str
 
     @property
@@ -99,7 +101,11 @@ class Backend:
         failed: list[MtclarError] = []
         for task in tasks:
             try:
-                found.append(prediction_of(self._labels(*_asked(task)), {}, version))
+                asked = _asked(task)
+                labels = self._labels(asked.name, asked.track)
+                if asked.fps is not None:
+                    labels["frame"] = (labels["time_s"] * asked.fps).round()
+                found.append(prediction_of(labels, {}, version))
             except MtclarError as error:
                 log.warning("no prediction: %s", error)
                 failed.append(error)
@@ -175,7 +181,7 @@ class Backend:
 
     def _fitted(self, features: Features, name: str, given: Anchors | None, settings: LabelSettings) -> Fitted:
         placed = VideoAnchors.none() if given is None else place_anchors(features, given, name, settings.subject)
-        return fit(features, placed, settings, calibration_of(self.predictor)[0])
+        return fit(features, placed, settings, self.calibration)
 
     def _submit(self, task: dict[str, Any], annotation: dict[str, Any]) -> int:
         """Puts the anchors of an annotation in the place of those it had before; how many there are.
@@ -184,21 +190,20 @@ class Backend:
         says nothing new where another annotation holds one on that face and frame. Nothing is stored from which no
         labels would follow.
         """
-        name, track = _asked(task)
-        features, settings = self._features(name), self._settings(track)
+        asked = _asked(task)
+        name, features, settings = asked.name, self._features(asked.name), self._settings(asked.track)
         result = annotation.get("result")
-        skipped = bool(annotation.get("was_cancelled")) or not isinstance(result, list)
-        found = [] if skipped else regions_of(result or [], "the annotation", {})
-        found = [row for row in found if "valence" in row and "arousal" in row]
+        result = [] if annotation.get("was_cancelled") or not isinstance(result, list) else result
+        if annotation.get("parent_prediction"):  # made of it in bulk, where no region says where it is from
+            result = [{"origin": "prediction"} | one for one in result if isinstance(one, dict)]
+        found = [row for row in regions_of(result, "the annotation", {}) if "valence" in row and "arousal" in row]
         whom = subjects(features, settings.subject)[0].track
         for row in found:
-            if not 0 <= row["frame"] < len(features):
-                raise MtclarError(f"frame {row['frame'] + 1} is annotated, but {name} has {len(features)} frames.")
-            if whom[row["frame"]] == NOBODY:
-                raise MtclarError(
-                    f"frame {row['frame'] + 1} is annotated, but nobody is labelled in its shot of {name}."
-                )
-            row["track_id"] = str(whom[row["frame"]]) if len(features.tracks) > 1 else ""
+            row["frame"] = frame = _frame(row["frame"], asked, features)
+            if whom[frame] == NOBODY:
+                raise MtclarError(f"frame {frame} of {name} is annotated, but nobody is labelled in its shot.")
+            row |= {dimension: round(row[dimension], 6) for dimension in DIMENSIONS}
+            row["track_id"] = str(whom[frame]) if len(features.tracks) > 1 else ""
         if annotation.get("id") in (None, ""):
             raise MtclarError("expected the 'id' of the annotation.")
         own = {"video_id": name, "annotation_id": str(annotation["id"])}
@@ -244,7 +249,7 @@ class Backend:
             now = by(old)
             if now.empty:
                 file.unlink(missing_ok=True)
-            elif not now.equals(old):
+            elif not now.astype(str).reset_index(drop=True).equals(old):
                 with whole_file(file) as partial:
                     now.to_csv(partial, index=False, lineterminator="\n")
         return len(old) - len(now)
@@ -256,21 +261,66 @@ def _read(file: Path, changed_ns: int, size: int) -> Features:
     return read_features(file)
 
 
-def _asked(task: Any) -> tuple[str, int | None]:
-    """The video of a task, and the track that it is about if it names one.
+@dataclass(frozen=True)
+class _Asked:
+    """What a task is about.
+
+    Attributes:
+        name: The video.
+        track: The track whose person is labelled; None for the subject.
+        fps: The rate by which Label Studio numbers the frames; None where the task does not say.
+    """
+
+    name: str
+    track: int | None
+    fps: float | None
+
+
+def _asked(task: Any) -> _Asked:
+    """What a task is about.
 
     Raises:
-        MtclarError: It is no task, or its track is no number.
+        MtclarError: It is no task, or its track or rate is no number.
     """
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         raise MtclarError("expected tasks of Label Studio, each with its 'data'.")
-    track = task["data"].get("track_id")
-    if track in (None, ""):
-        return video_of(task), None
+    track, fps = (None if task["data"].get(key) in (None, "") else task["data"][key] for key in ("track_id", "fps"))
     try:
-        return video_of(task), int(track)
-    except (TypeError, ValueError) as error:
+        track = None if track is None else int(track)
+    except (TypeError, ValueError, OverflowError) as error:
         raise MtclarError(f"the task's track_id is '{track}', expected the number of a track.") from error
+    try:
+        fps = None if fps is None else float(fps)
+    except (TypeError, ValueError, OverflowError):
+        fps = 0.0
+    if fps is not None and not 0 < fps < float("inf"):
+        raise MtclarError(f"the task's fps is '{task['data']['fps']}', expected frames a second.")
+    return _Asked(video_of(task), track, fps)
+
+
+def _frame(number: int, asked: _Asked, features: Features) -> int:
+    """The frame of the video that Label Studio calls `number` + 1.
+
+    It shows what the player shows at `number` / fps, and does not look into the file; so frames are found by time, and
+    a rate that is not quite the video's, or varies, does no harm.
+
+    Raises:
+        MtclarError: The video is over by then.
+    """
+    times = features.time_s
+    interval = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    if asked.fps is None:
+        there, frame = 0 <= number < len(times), number
+    else:
+        time_s = number / asked.fps
+        there, frame = 0 <= time_s <= times[-1] + max(interval, 1 / asked.fps), int(np.abs(times - time_s).argmin())
+    if not there:
+        at = "" if asked.fps is None else f", at {asked.fps:g} frames a second"
+        raise MtclarError(
+            f"frame {number + 1} is annotated{at}, but {asked.name} has {len(times)} frames in "
+            f"{float(times[-1]) + interval:.2f} s; is the task's fps the video's?"
+        )
+    return frame
 
 
 def _faces(rows: pd.DataFrame) -> pd.Series[Any]:
