@@ -28,10 +28,12 @@ DIMENSIONS = ("valence", "arousal")
 CONFIG = """<View>
   <Video name="video" value="$video" frameRate="$fps" sync="va" timelineHeight="120"/>
   <TimelineLabels name="anchor" toName="video"><Label value="Anchor"/></TimelineLabels>
-  <Header value="Valence" size="6"/>
-  <Number name="valence" toName="video" perRegion="true" min="{low:g}" max="{high:g}" step="{step:g}" slider="true"/>
-  <Header value="Arousal" size="6"/>
-  <Number name="arousal" toName="video" perRegion="true" min="{low:g}" max="{high:g}" step="{step:g}" slider="true"/>
+  <View visibleWhen="region-selected">
+    <Header value="Valence" size="6"/>
+    <Number name="valence" toName="video" perRegion="true" min="{low:g}" max="{high:g}" step="{step:g}" slider="true"/>
+    <Header value="Arousal" size="6"/>
+    <Number name="arousal" toName="video" perRegion="true" min="{low:g}" max="{high:g}" step="{step:g}" slider="true"/>
+  </View>
   <TimeSeries name="ts" value="$va_csv" valueType="url" timeColumn="time" sync="va">
     <Channel column="valence"/>
     <Channel column="arousal"/>

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from urllib.parse import urlsplit
 
@@ -13,6 +17,7 @@ from bright_clip import CALIBRATION
 from label_studio_asks import ask, features_of, running
 from toy_bundle import toy_bundle
 
+from mtclar.cli import main
 from mtclar.errors import MtclarError
 from mtclar.features.file import write_features
 from mtclar.settings import load_settings
@@ -156,3 +161,34 @@ def test_a_fault_of_ours_is_told_without_what_it_was(backend, address, monkeypat
 def test_a_port_that_is_taken_is_said_in_one_sentence(backend, address):
     with pytest.raises(MtclarError, match="choose another --host or --port"):
         serve(backend, "127.0.0.1", urlsplit(address).port or 0)
+
+
+def test_the_command_serves_until_it_is_stopped(backend, tmp_path):
+    command = [sys.executable, "-m", "mtclar", "serve", "label-studio", str(backend.features), "--port", "0"]
+    command += ["--anchors", str(tmp_path), "--model", str(backend.features / "bundle"), "--password-env", "GIVEN"]
+    environment = {**os.environ, "GIVEN": OPENS}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as running_command:
+        try:
+            said = running_command.stdout.readline()
+            address = said.split()[2].rstrip(";")
+            assert ask(f"{address}/health").status == 401
+            assert ask(f"{address}/predict", {"tasks": [{"data": {"video_id": "clip"}}]}, OPENS).status == 200
+        finally:
+            running_command.send_signal(signal.SIGINT)
+        assert running_command.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere"], "nowhere: expected a folder"),
+        ([".", "--anchors", "nowhere"], "nowhere: expected a folder"),
+        ([".", "--password-env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE, which is not set or empty"),
+    ],
+)
+def test_what_the_command_cannot_use_is_said_in_one_sentence(arguments, sentence, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as refused:
+        main(["serve", "label-studio", *arguments])
+    assert refused.value.code != 0
+    assert sentence in capsys.readouterr().err
