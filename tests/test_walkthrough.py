@@ -32,6 +32,7 @@ def walked(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     (folder / "data").symlink_to(repository / "data")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "MTCLAR_CACHE": str(folder / "cache"), "COLUMNS": "120"}
+    environment["PYTHONPATH"] = str(repository)  # the code beside the page
     said: dict[str, str] = {}
     for block in blocks(repository / "docs" / "walkthrough.md"):
         answer = subprocess.run(
