@@ -44,6 +44,8 @@ ROUND = 3
 """Anchors a round, the default of `mtclar suggest`."""
 COUNTS = (2, 3, 4, 5, 6, 8, 10, 12, 14, 17, 20)
 ASKED = (5, 10, 20)
+GOALS, STOPS = (0.1, 0.15, 0.2), (2, 5, 10, 20)
+"""RMSE that is aimed at, and numbers of anchors at which it is asked whether it is reached."""
 HARDLY_SEEN = 0.125
 """`label.low_quality` of params.yaml."""
 LEAST_FRAMES, RESAMPLES, SEED = 60, 1000, 7
@@ -213,6 +215,24 @@ def estimates_table(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["placed", "anchors", "error over estimate", "within 1.5 times", "correlation"])
 
 
+def goals_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """How often the error lies below a goal where the estimate says so: the stop sign of `mtclar suggest`.
+
+    Of evenly spaced and suggested anchors, in valence and arousal, each number of anchors for itself and all together.
+    """
+    rows = []
+    for way in ("evenly spaced", "suggested"):
+        part = scores[scores["placed"] == way]
+        for goal in GOALS:
+            for k in (*STOPS, None):
+                some = part if k is None else part[part["anchors"] == k]
+                error, said = (some[[f"{d}{end}" for d in DIMENSIONS]].to_numpy().ravel() for end in ("", "_said"))
+                below = said < goal
+                right = float(np.mean(error[below] < goal)) if below.any() else np.nan
+                rows.append((way, goal, "all" if k is None else k, float(below.mean()), right))
+    return pd.DataFrame(rows, columns=["placed", "goal", "anchors", "said to be below", "of these below"])
+
+
 def figure(scores: pd.DataFrame) -> Figure:
     """Mean RMSE against the number of anchors, by way."""
     fig = Figure(figsize=(9, 3.6), layout="constrained")
@@ -241,6 +261,7 @@ def main(
     stretches = stretches_of(clips, embed_rows(store, rows, bundle), bundle)
     scores = score(stretches, Calibration.read(bundle.calibration))
     tables = {"table": errors_table(scores), "saved": saved_table(scores), "estimates": estimates_table(scores)}
+    tables["goals"] = goals_table(scores)
     typer.echo(write_results(name, tables, {"figure": figure(scores)}))
 
 

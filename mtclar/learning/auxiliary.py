@@ -107,19 +107,22 @@ class Auxiliary(nn.Module):
         weights: Of the loss of each kind, as in `train.auxiliary`.
         targets: Of the pictures.
         into: Size of the embedding.
+        seed: Of the weights that the layers begin with.
     """
 
     expression: Tensor
     values: Tensor
 
-    def __init__(self, weights: Mapping[str, float], targets: Targets, into: int) -> None:
+    def __init__(self, weights: Mapping[str, float], targets: Targets, into: int, seed: int = 0) -> None:
         super().__init__()
         self.weights = dict(weights)
         self._columns = targets.columns
         self.register_buffer("values", targets.values, persistent=False)
         self.register_buffer("expression", targets.expression, persistent=False)
         sizes = {kind: at.stop - at.start for kind, at in targets.columns.items()}
-        self.heads = nn.ModuleDict({kind: nn.Linear(into, sizes.get(kind, len(EXPRESSIONS))) for kind in weights})
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.heads = nn.ModuleDict({kind: nn.Linear(into, sizes.get(kind, len(EXPRESSIONS))) for kind in weights})
 
     def forward(self, embeddings: Tensor, positions: Tensor) -> dict[str, Tensor]:
         """The loss of each kind, a scalar: squared error in squared standard deviations, of the expression its

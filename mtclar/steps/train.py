@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 import yaml
 
 from mtclar import __version__
@@ -214,9 +213,7 @@ def _auxiliary(s: TrainSettings, store: FacesStore, needed: np.ndarray, into: in
     targets = auxiliary_targets(
         list(s.auxiliary), store.table.iloc[needed], None if made is None else made.iloc[needed]
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(s.seed)
-        return Auxiliary({str(kind): weight for kind, weight in s.auxiliary.items()}, targets, into)
+    return Auxiliary({str(kind): weight for kind, weight in s.auxiliary.items()}, targets, into, s.seed)
 
 
 def _by_processes(

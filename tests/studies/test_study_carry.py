@@ -21,6 +21,7 @@ from tests.make_video import numbered, with_face, write_video
 from tests.toy_faces import write_faces
 
 TINY = [
+    "train.auxiliary={}",
     "train.encoder_options={input_size: 32, widths: [8, 16]}",
     "train.projector=[16]",
     "train.epochs=1",
