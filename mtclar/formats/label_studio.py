@@ -52,9 +52,11 @@ def write(given: Annotations, path: Path, name: str, options: Options) -> list[P
         times = rows["time_s"].to_numpy()
         curve = path.with_name(f"{path.stem}.{person}.va.csv" if tasks else f"{path.stem}.va.csv")
         texts[curve] = curve_of(rows, options)
+        fps = round(given.fps or (1 / float(np.median(np.diff(times))) if len(times) > 1 else 25.0), 6)
+        rows["frame"] = np.round(times * fps)  # what Label Studio calls a frame is a time
         data = {
             "video": given.media or given.video_id,
-            "fps": round(given.fps or (1 / float(np.median(np.diff(times))) if len(times) > 1 else 25.0), 6),
+            "fps": fps,
             "va_csv": curve.name,
             "person": person,
             "video_id": given.video_id,
@@ -161,12 +163,14 @@ def read(path: Path, name: str, options: Options) -> Annotations:
     fps: float | None = None
     for number_of_task, task in enumerate(tasks):
         data = task["data"]
-        fps = number(data["fps"], f"{path}: fps") if "fps" in data else fps
+        fps = options.get("fps") or (number(data["fps"], f"{path}: fps") if "fps" in data else None)
         track = data.get("track_id", number_of_task)
         for kind, source in (("annotations", HUMAN), ("predictions", "model")):
             found = [one for one in task.get(kind) or [] if isinstance(one, dict) and not one.get("was_cancelled")]
             for one in found:
                 regions = regions_of(one.get("result") or [], str(path), options)
+                if fps:
+                    regions = [{**region, "time_s": region.pop("frame") / fps} for region in regions]
                 rows += [{"track_id": track, "person_id": data.get("person"), "source": source} | r for r in regions]
             if found and kind == "annotations":
                 break  # what was predicted stands in the annotation too, as far as it was kept
@@ -176,7 +180,7 @@ def read(path: Path, name: str, options: Options) -> Annotations:
     table = pd.DataFrame(rows)
     table.loc[table.pop("is_anchor").astype(bool), "source"] = HUMAN
     media = str(tasks[0]["data"].get("video", ""))
-    return Annotations(video, table, fps=fps, media=media.rsplit("/", 1)[-1])
+    return Annotations(video, table, usual_fps=fps, media=media.rsplit("/", 1)[-1])
 
 
 def video_of(task: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ def write(given: Annotations, path: Path, name: str, options: Options) -> list[P
         seen = np.abs(times[nearest] - at) <= 0.75 / rate if len(at) else np.empty(0, bool)
         human = (rows["source"] == HUMAN).to_numpy()
         sure = np.where(human, SURE, rows["confidence"].fillna(0.5).clip(0, UNSURE))
-        role = person if len(people) > 1 or not person.startswith("track-") else path.stem
+        role = f"{path.stem}-{person}" if len(people) > 1 else path.stem
         for dimension in DIMENSIONS:
             values = outward(rows[dimension], options)
             lines = [
@@ -47,7 +47,9 @@ def write(given: Annotations, path: Path, name: str, options: Options) -> list[P
             ]
             root = ElementTree.Element("annotation", {"ssi-v": "3"})
             ElementTree.SubElement(root, "info", ftype="ASCII", size=str(len(lines)))
-            ElementTree.SubElement(root, "meta", annotator=ANNOTATOR, role=role, description=given.video_id)
+            ElementTree.SubElement(
+                root, "meta", annotator=ANNOTATOR, role=role, description=f"{given.video_id}, {person}"
+            )
             scheme = {"name": dimension, "type": "CONTINUOUS", "sr": f"{rate:g}", "min": f"{low:g}", "max": f"{high:g}"}
             ElementTree.SubElement(root, "scheme", scheme | {"mincolor": "#FFFFFFFF", "maxcolor": "#FF4F81BD"})
             header = path.with_name(f"{dimension}.{role}.{ANNOTATOR}.annotation")
@@ -79,7 +81,9 @@ def read(path: Path, name: str, options: Options) -> Annotations:
             raise MtclarError(f"{file}: its rate is {found:g} a second, that of {path.name} {rate:g}.")
         columns[dimension], rate = scores, found
         human.append(confidence >= SURE)
-        role, video = role or meta.get("role", ""), video or meta.get("description", "")
+        if meta.get("annotator") == ANNOTATOR:
+            video, _, role = meta.get("description", "").rpartition(", ")
+        role = role or meta.get("role", "")
     n = max(map(len, columns.values()))
     table = pd.DataFrame({"time_s": np.arange(n) / rate})
     for dimension, scores in columns.items():

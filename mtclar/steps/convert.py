@@ -7,7 +7,7 @@ file comes back was changed by a person.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -93,14 +93,14 @@ def run(
         to = "anchors"
     if source.resolve() == target.resolve():
         raise MtclarError(f"{target}: is the file that is read; name another to write.")
-    found = read_annotations(source, name, **given)
+    found = read_annotations(source, name, fps=fps, **given)
     timeline = _timeline(found, features, fps)
     if fps is not None:
         found = replace(found, fps=fps)
     placed = place(found, timeline)
     written = write_annotations(placed.annotations, target, to, va_range=out_range)
     if FORMATS[to].reads:
-        written.append(_fingerprint(target, to, placed.annotations.video_id, features, out_range))
+        written.append(_fingerprint(target, written, to, placed.annotations, features, out_range))
     return Converted(written, placed, name, to, found.notes)
 
 
@@ -112,30 +112,42 @@ def _timeline(found: Annotations, features: Path | None, fps: float | None) -> T
     return Timeline(read_features(features).time_s)
 
 
-def _readable(path: Path, name: str) -> Path:
-    """The file that is read back of those that a format wrote."""
-    if name != "nova":
-        return path
-    known = sorted(path.parent.glob("valence.*.mtclar.annotation"), key=lambda file: file.stat().st_mtime_ns)
-    return known[-1]
-
-
 def _fingerprint(
-    path: Path, name: str, video_id: str, features: Path | None, va_range: tuple[float, float] | None
+    path: Path,
+    written: Sequence[Path],
+    name: str,
+    given: Annotations,
+    features: Path | None,
+    va_range: tuple[float, float] | None,
 ) -> Path:
-    """Writes what can be read from a file that has just been written."""
-    again = read_annotations(_readable(path, name), name, va_range=va_range)
+    """Writes what can be read from files that have just been written, beside the file that was asked for."""
+    main = [file.name for file in written if file.suffix == path.suffix and not file.name.startswith("arousal.")]
+    tracks = [track for track, _ in given.people]
+    # formats of one file a person write them in the order of the people; the others hold all of them
+    files = list(zip(main, tracks if len(main) > 1 or name == "nova" else [None], strict=True))
     content = {
         "format": name,
-        "video_id": video_id,
+        "video_id": given.video_id,
         "features": None if features is None else str(features),
         "va_range": va_range,
-        "rows": _rows(again),
+        "files": files,
+        "rows": _rows(_read_back(path, files, name, va_range)),
     }
     beside = path.with_name(path.name + FINGERPRINT)
     with whole_file(beside) as partial:
         partial.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
     return beside
+
+
+def _read_back(
+    path: Path, files: Sequence[tuple[str, int | None]], name: str, va_range: tuple[float, float] | None
+) -> Annotations:
+    """What stands in the files beside `path` together; the track of a file that holds one person is the one given."""
+    found = []
+    for file, track in files:
+        one = read_annotations(path.with_name(Path(file).name), name, va_range=va_range)
+        found.append(one if track is None else replace(one, table=one.table.assign(track_id=track)))
+    return replace(found[0], table=pd.concat([one.table for one in found], ignore_index=True))
 
 
 def _rows(found: Annotations) -> list[list[Any]]:
@@ -195,7 +207,7 @@ def sync(path: Path, *, anchors: Path | None = None, features: Path | None = Non
     name, video_id = known["format"], known["video_id"]
     va_range = tuple(known["va_range"]) if known["va_range"] else None
     features = features or (Path(known["features"]) if known["features"] else None)
-    found = read_annotations(_readable(path, name), name, va_range=va_range, video_id=None)
+    found = _read_back(path, known["files"], name, va_range)
     before: dict[_Key, Any] = {(track, kind, at, human): (v, a) for track, kind, at, v, a, human in known["rows"]}
     now: dict[_Key, Any] = {(track, kind, at, human): (v, a) for track, kind, at, v, a, human in _rows(found)}
     changed = [key for key, value in now.items() if before.get(key) != value and None not in value]
@@ -224,7 +236,7 @@ def sync(path: Path, *, anchors: Path | None = None, features: Path | None = Non
     size = (int(stored.video["width"]), int(stored.video["height"])) if stored.video.get("width") else None
     again = Annotations(video_id, table[table["valence"].notna()], size=size, media=found.media)
     written = write_annotations(again, path, name, va_range=va_range)
-    _fingerprint(path, name, video_id, features, va_range)
+    _fingerprint(path, written, name, again, features, va_range)
     return Synced(len(changed), len(gone), out, written)
 
 
@@ -282,7 +294,7 @@ def _read_fingerprint(path: Path) -> dict[str, Any]:
     beside = path.with_name(path.name + FINGERPRINT)
     try:
         known = json.loads(beside.read_text(encoding="utf-8"))
-        if {"format", "video_id", "rows", "features", "va_range"} - set(known):
+        if {"format", "video_id", "files", "rows", "features", "va_range"} - set(known):
             raise ValueError("a key is missing")
     except (OSError, ValueError, TypeError) as error:
         raise MtclarError(

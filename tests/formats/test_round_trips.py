@@ -110,7 +110,9 @@ def test_several_people_keep_their_tracks_and_names(tmp_path):
         assert "Anna" in found.table["person_id"].tolist(), name
     write_annotations(clip, tmp_path / "c.annotation")
     assert sorted(path.name for path in tmp_path.glob("*.annotation")) == [
-        f"{dimension}.{role}.mtclar.annotation" for dimension in ("arousal", "valence") for role in ("Anna", "track-0")
+        f"{dimension}.{role}.mtclar.annotation"
+        for dimension in ("arousal", "valence")
+        for role in ("c-Anna", "c-track-0")
     ]
 
 
@@ -159,7 +161,7 @@ def test_unknown_files_and_formats_are_refused_by_name(tmp_path):
     (tmp_path / "a.doc").write_text("x")
     with pytest.raises(MtclarError, match=r"a\.doc: in none of the formats that can be read .* name it with --from"):
         format_of(tmp_path / "a.doc")
-    with pytest.raises(MtclarError, match=r"unknown format 'elam', did you mean 'elan'|unknown format 'elam'"):
+    with pytest.raises(MtclarError, match=r"unknown format 'elam'.*'elan'"):
         format_of(tmp_path / "a.doc", "elam")
     with pytest.raises(MtclarError, match=r"format carma .* can only be read"):
         format_of(tmp_path / "a.csv", "carma", writing=True)

@@ -178,7 +178,23 @@ def test_what_was_submitted_to_label_studio_counts_from_frame_1(tmp_path):
     found = read_annotations(tmp_path / "export.json")
     table = place(found, Timeline(np.arange(100) / 25)).annotations.table
     assert table[["frame", "valence", "arousal"]].to_numpy() == pytest.approx(np.array([[45, 0.35, -0.1]]))
-    assert (found.video_id, found.human()["frame"].tolist()) == ("clip", [45])
+    assert (found.video_id, found.human()["time_s"].tolist()) == ("clip", [1.8])
+
+
+def test_a_frame_of_label_studio_is_a_time_whatever_the_video_has(tmp_path):
+    times = np.cumsum([0.0, *np.tile([0.02, 0.06], 20)])  # a rate that varies, 25 on average
+    table = labels(41, 25.0, np.zeros((41, 2)), [0, 7, 30]).table.assign(time_s=times)
+    write_annotations(Annotations("clip", table, fps=50.0), tmp_path / "task.json")
+    found = place(read_annotations(tmp_path / "task.json"), Timeline(times)).annotations.human()
+    assert found["frame"].tolist() == [0, 7, 30]
+
+
+def test_what_somebody_else_describes_in_nova_is_not_the_videos_name(tmp_path):
+    header = nova(tmp_path, "valence", [0.5])
+    header.write_text(
+        header.read_text().replace('annotator="ann"', 'annotator="ann" description="a long talk, part 2"')
+    )
+    assert read_annotations(header).video_id == "valence"
 
 
 def test_cvat_gets_a_keyframe_a_frame_and_an_end_before_each_gap(tmp_path):
